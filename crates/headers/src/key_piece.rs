@@ -1,0 +1,23 @@
+//! Aggregation key pieces: 128-bit numbers in hexadecimal.
+
+use std::{fmt, ops::BitOr};
+
+/// A piece of an aggregation key (a bucket); pieces are combined by bitwise OR.
+///
+/// Spec: "parse an aggregation key piece": `0x` or `0X` and 1 to 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyPiece(pub u128);
+
+impl BitOr for KeyPiece {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for KeyPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}

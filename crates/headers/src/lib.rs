@@ -1,0 +1,36 @@
+//! Every header of the Attribution Reporting API: parsed into types, checked, printed.
+
+mod coordinator;
+mod debug_reporting;
+mod eligible;
+mod filter;
+mod info;
+mod key_piece;
+mod origin;
+mod os;
+mod problem;
+mod source;
+mod source_fields;
+mod trigger;
+mod vendor;
+
+pub use coordinator::{Coordinator, Coordinators};
+pub use debug_reporting::{
+    DebugConfig, DebugContribution, SourceDebugConfig, SourceDebugType, TriggerDebugConfig, TriggerDebugType,
+};
+pub use eligible::Eligibility;
+pub use filter::{FilterConfig, FilterData, FilterMap, FilterPair, FilterValues};
+pub use info::{Registrar, RegistrationInfo};
+pub use key_piece::KeyPiece;
+pub use origin::{Site, SuitableOrigin, UnsuitableOrigin};
+pub use os::OsRegistration;
+pub use problem::{Parsed, Path, PathItem, Problem};
+pub use source::{SourceRegistration, SourceType};
+pub use source_fields::{
+    AggregationKeys, AttributionScopes, Destinations, EventReportWindows, NamedBudgets, TriggerDataSet,
+};
+pub use trigger::{
+    AggregatableDedupKey, AggregatableTriggerData, AggregatableValue, AggregatableValues, EventTrigger,
+    FilteringIdMaxBytes, NamedBudget, ReportOptions, TriggerRegistration,
+};
+pub use vendor::VendorValues;

@@ -1,0 +1,211 @@
+//! Suitable origins and sites: who registers, who is attributed, who is told.
+//!
+//! Spec: "check if an origin is suitable", HTML's "obtain a site" with the public suffix list
+//! (private registries included, as Chromium does).
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use url::{Host, Url};
+
+/// A scheme and registrable domain, such as `https://advertiser.example`.
+///
+/// Hosts without a registrable domain (IP addresses, `localhost`, public suffixes) stand for
+/// themselves. Ports are not part of a site. Cloning is cheap; ordering is that of the
+/// serialization, as the spec sorts sites.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site(Arc<str>);
+
+/// A potentially trustworthy `http` or `https` origin, such as `https://shop.advertiser.example:8443`.
+///
+/// Knows its site, so that asking for it costs nothing. Cloning is cheap.
+#[derive(Clone)]
+pub struct SuitableOrigin {
+    serialized: Arc<str>,
+    site: Site,
+}
+
+/// Why a string or URL is not a suitable origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnsuitableOrigin {
+    /// The URL parser rejects it.
+    #[error("not a valid URL")]
+    InvalidUrl,
+    /// It is not HTTPS, nor HTTP on a loopback host.
+    #[error("must use HTTPS (or HTTP on localhost or a loopback address)")]
+    NotTrustworthy,
+}
+
+impl SuitableOrigin {
+    /// Parses a URL and keeps its origin; the path, query and fragment are dropped.
+    ///
+    /// # Errors
+    /// When the URL is invalid, or its origin is not suitable.
+    pub fn parse(url: &str) -> Result<Self, UnsuitableOrigin> {
+        let url = Url::parse(url).map_err(|_| UnsuitableOrigin::InvalidUrl)?;
+        Self::from_url(&url)
+    }
+
+    /// The origin of a URL.
+    ///
+    /// # Errors
+    /// When the origin is not suitable.
+    pub fn from_url(url: &Url) -> Result<Self, UnsuitableOrigin> {
+        let host = url.host().ok_or(UnsuitableOrigin::NotTrustworthy)?;
+        let trustworthy = match url.scheme() {
+            "https" => true,
+            "http" => is_loopback(&host),
+            _ => false,
+        };
+        if !trustworthy {
+            return Err(UnsuitableOrigin::NotTrustworthy);
+        }
+        let site = Site::of(url.scheme(), &host);
+        let serialized = url.origin().ascii_serialization();
+        // Most origins are their own site: share the allocation.
+        let serialized = if *serialized == *site.0 { site.0.clone() } else { serialized.into() };
+        Ok(Self { serialized, site })
+    }
+
+    /// The site that this origin belongs to.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The serialized origin: scheme, host, and port when it is not the default.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.serialized
+    }
+}
+
+impl Site {
+    /// The site of a URL's origin.
+    ///
+    /// # Errors
+    /// When the URL is invalid, or its origin is not suitable.
+    pub fn parse(url: &str) -> Result<Self, UnsuitableOrigin> {
+        SuitableOrigin::parse(url).map(|origin| origin.site)
+    }
+
+    /// The serialized site.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn of(scheme: &str, host: &Host<&str>) -> Self {
+        let serialized = match host {
+            Host::Domain(domain) => {
+                let registrable = psl::domain_str(domain).unwrap_or(domain);
+                format!("{scheme}://{registrable}")
+            }
+            Host::Ipv4(ip) => format!("{scheme}://{ip}"),
+            Host::Ipv6(ip) => format!("{scheme}://[{ip}]"),
+        };
+        Self(serialized.into())
+    }
+}
+
+/// "Potentially trustworthy" for a host on plain HTTP: loopback addresses and the localhost names.
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(domain) => {
+            let domain = domain.strip_suffix('.').unwrap_or(domain);
+            domain == "localhost" || domain.ends_with(".localhost")
+        }
+        Host::Ipv4(ip) => IpAddr::V4(*ip).is_loopback(),
+        Host::Ipv6(ip) => IpAddr::V6(*ip).is_loopback(),
+    }
+}
+
+impl PartialEq for SuitableOrigin {
+    fn eq(&self, other: &Self) -> bool {
+        self.serialized == other.serialized
+    }
+}
+
+impl Eq for SuitableOrigin {}
+
+impl PartialOrd for SuitableOrigin {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SuitableOrigin {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.serialized.cmp(&other.serialized)
+    }
+}
+
+impl std::hash::Hash for SuitableOrigin {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.serialized.hash(state);
+    }
+}
+
+impl fmt::Display for SuitableOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.serialized)
+    }
+}
+
+impl fmt::Debug for SuitableOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SuitableOrigin({})", self.serialized)
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Site({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sites_follow_the_public_suffix_list() {
+        for (url, origin, site) in [
+            ("https://a.b.shop.example/x?y#z", "https://a.b.shop.example", "https://shop.example"),
+            ("https://a.shop.co.uk:8443", "https://a.shop.co.uk:8443", "https://shop.co.uk"),
+            ("https://a.b.github.io", "https://a.b.github.io", "https://b.github.io"),
+            ("https://github.io", "https://github.io", "https://github.io"),
+            ("https://reporter.test:443", "https://reporter.test", "https://reporter.test"),
+            ("http://localhost:8080/a", "http://localhost:8080", "http://localhost"),
+            ("http://a.localhost", "http://a.localhost", "http://a.localhost"),
+            ("http://127.0.0.2:1", "http://127.0.0.2:1", "http://127.0.0.2"),
+            ("http://[::1]:9/", "http://[::1]:9", "http://[::1]"),
+            ("https://10.0.0.1", "https://10.0.0.1", "https://10.0.0.1"),
+        ] {
+            let parsed = SuitableOrigin::parse(url).expect(url);
+            assert_eq!(parsed.as_str(), origin, "{url}");
+            assert_eq!(parsed.site().as_str(), site, "{url}");
+        }
+    }
+
+    #[test]
+    fn unsuitable_origins_are_told_apart() {
+        for (url, why) in [
+            ("", UnsuitableOrigin::InvalidUrl),
+            ("shop.example", UnsuitableOrigin::InvalidUrl),
+            ("http://shop.example", UnsuitableOrigin::NotTrustworthy),
+            ("http://localhost.example", UnsuitableOrigin::NotTrustworthy),
+            ("wss://shop.example", UnsuitableOrigin::NotTrustworthy),
+            ("data:text/plain,x", UnsuitableOrigin::NotTrustworthy),
+            ("android-app://com.shop", UnsuitableOrigin::NotTrustworthy),
+        ] {
+            assert_eq!(SuitableOrigin::parse(url), Err(why), "{url}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What is wrong with a header, and where.
+
+use std::fmt;
+
+/// One step into a JSON value or structured field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathItem {
+    /// A member of an object or dictionary.
+    Key(Box<str>),
+    /// An item of a list.
+    Index(usize),
+}
+
+/// Where in a header something is; empty for the whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path(pub Vec<PathItem>);
+
+/// A parsed header: what it registers, unless there are errors, and all that is to be said about it.
+#[derive(Clone, Debug)]
+pub struct Parsed<T> {
+    /// The registration; present exactly when there are no errors.
+    pub value: Option<T>,
+    /// Why there is no value.
+    pub errors: Vec<Problem>,
+    /// What was changed or will have no effect.
+    pub warnings: Vec<Problem>,
+}
+
+/// One thing to be said about a header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// Where.
+    pub path: Path,
+    /// What, as a sentence for people.
+    pub message: Box<str>,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("$")?;
+        for item in &self.0 {
+            match item {
+                PathItem::Key(key) => write!(f, "[{key:?}]")?,
+                PathItem::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}

@@ -1,0 +1,5 @@
+//! The privacy mathematics of the Attribution Reporting API.
+
+mod epsilon;
+
+pub use epsilon::Epsilon;
