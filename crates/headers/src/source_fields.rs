@@ -1,10 +1,12 @@
 //! The field types of a source registration; each can hold only what the header may say.
 
+use std::sync::Arc;
+
 use crate::{KeyPiece, Site};
 
 /// 1 to 3 distinct destination sites, sorted by serialization.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destinations(pub(crate) Box<[Site]>);
+pub struct Destinations(pub(crate) Arc<[Site]>);
 
 /// `aggregation_keys`: at most 20 identifiers of at most 25 bytes, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,1 +1,32 @@
-//! To be written.
+//! Every report of the Attribution Reporting API: bodies, URLs, payloads, encryption.
+
+mod aggregatable;
+mod event_level;
+mod time;
+mod verbose;
+
+pub use aggregatable::{AggregatableDebugReport, AggregatableReport, Contribution};
+pub use event_level::EventLevelReport;
+pub use time::{Duration, Time};
+pub use verbose::{VerboseDebugData, VerboseDebugReport};
+
+/// The external ID of a report: a random (version 4) UUID.
+pub type ReportId = uuid::Uuid;
+
+/// Spec: "attribution debug info".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DebugKeys {
+    /// The source's debug key.
+    pub source: Option<u64>,
+    /// The trigger's debug key.
+    pub trigger: Option<u64>,
+}
+
+impl DebugKeys {
+    /// Both keys, or `None`: one alone is never sent, since it would tell that the other side has no
+    /// access to third-party cookies. Spec: "check if attribution debugging can be enabled".
+    #[must_use]
+    pub fn both(self) -> Option<(u64, u64)> {
+        self.source.zip(self.trigger)
+    }
+}
