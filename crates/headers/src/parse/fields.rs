@@ -139,6 +139,9 @@ pub(super) fn items<'j, T>(
     (parsed.len() == count).then(|| parsed.into_boxed_slice())
 }
 
+/// Distinct keys and their values, sorted by key.
+pub(super) type Map<T> = Box<[(Box<str>, T)]>;
+
 /// The members of an object that is a map from any key: sorted by key (in byte order).
 ///
 /// `parse` is given the key too, for rules about keys.
@@ -147,7 +150,7 @@ pub(super) fn map<'j, T>(
     at: At<'_>,
     problems: &mut Problems,
     mut parse: impl FnMut(&str, Json<'j>, At<'_>, &mut Problems) -> Option<T>,
-) -> Option<Box<[(Box<str>, T)]>> {
+) -> Option<Map<T>> {
     let count = object.len();
     let mut parsed: Vec<(Box<str>, T)> = Vec::with_capacity(count);
     for (key, json) in object {

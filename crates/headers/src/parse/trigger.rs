@@ -10,7 +10,7 @@ use crate::{
     parse::{
         coordinator::coordinator,
         debug_reporting::{self, contribution_value},
-        fields::{Fields, array, items, map, object},
+        fields::{Fields, Map, array, items, map, object},
         filters::filter_pair,
         numbers::{int64, integer_in, key_piece, uint, uint64},
         strings::{one_of, short_string, string, string_set},
@@ -31,8 +31,6 @@ enum SourceTime {
 /// What a field needs that depends on it.
 const SOURCE_TIME: ProblemKind = ProblemKind::Unchecked { needs: "aggregatable_source_registration_time" };
 const MAX_BYTES: ProblemKind = ProblemKind::Unchecked { needs: "aggregatable_filtering_id_max_bytes" };
-
-type Values = Box<[(Box<str>, AggregatableValue)]>;
 
 impl TriggerRegistration {
     /// Parses the value of `Attribution-Reporting-Register-Trigger`.
@@ -225,7 +223,7 @@ fn key_values(
     max_bytes: Option<FilteringIdMaxBytes>,
     at: At<'_>,
     problems: &mut Problems,
-) -> Option<Values> {
+) -> Option<Map<AggregatableValue>> {
     map(object, at, problems, |_, json, at, problems| match json {
         Json::Number(_) => {
             let value = contribution_value(json, at, problems)?;
