@@ -54,7 +54,8 @@ fn epsilon_that_fits() -> Option<Epsilon> {
     epsilon_to_fit(black_box(5000), black_box(11.5), epsilon(14.0))
 }
 
-/// As for a new source with the default epsilon: nearly always the coin alone.
+/// As for a new source with the default epsilon: for the defaults nearly always the coin alone, for the others
+/// an output nearly always.
 #[divan::bench(args = CONFIGURATIONS)]
 fn response(bencher: Bencher, configuration: (u8, usize, usize, &str)) {
     let (states, mut rng) = (states(configuration), rng());
