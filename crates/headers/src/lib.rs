@@ -4,13 +4,20 @@ mod coordinator;
 mod debug_reporting;
 mod eligible;
 mod filter;
+mod grease;
 mod info;
+mod json;
 mod key_piece;
 mod origin;
 mod os;
+mod parse;
 mod problem;
+mod problem_kind;
+mod problems;
 mod source;
 mod source_fields;
+mod structured;
+mod support;
 mod trigger;
 mod vendor;
 
@@ -20,15 +27,18 @@ pub use debug_reporting::{
 };
 pub use eligible::Eligibility;
 pub use filter::{FilterConfig, FilterData, FilterMap, FilterPair, FilterValues};
+pub use grease::{GreaseChoice, Greasing};
 pub use info::{Registrar, RegistrationInfo};
 pub use key_piece::KeyPiece;
 pub use origin::{Site, SuitableOrigin, UnsuitableOrigin};
 pub use os::OsRegistration;
 pub use problem::{Parsed, Path, PathItem, Problem};
+pub use problem_kind::ProblemKind;
 pub use source::{SourceRegistration, SourceType};
 pub use source_fields::{
     AggregationKeys, AttributionScopes, Destinations, EventReportWindows, NamedBudgets, TriggerDataSet,
 };
+pub use support::{RequestHeaders, SupportedRegistrars};
 pub use trigger::{
     AggregatableDedupKey, AggregatableTriggerData, AggregatableValue, AggregatableValues, EventTrigger,
     FilteringIdMaxBytes, NamedBudget, ReportOptions, TriggerRegistration,

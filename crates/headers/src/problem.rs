@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ProblemKind;
+
 /// One step into a JSON value or structured field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathItem {
@@ -20,9 +22,9 @@ pub struct Path(pub Vec<PathItem>);
 pub struct Parsed<T> {
     /// The registration; present exactly when there are no errors.
     pub value: Option<T>,
-    /// Why there is no value.
+    /// Why there is no value; the first 1,000 reasons.
     pub errors: Vec<Problem>,
-    /// What was changed or will have no effect.
+    /// What was changed or will have no effect; the first 1,000 such things.
     pub warnings: Vec<Problem>,
 }
 
@@ -31,8 +33,18 @@ pub struct Parsed<T> {
 pub struct Problem {
     /// Where.
     pub path: Path,
-    /// What, as a sentence for people.
-    pub message: Box<str>,
+    /// What; displayed as a sentence for people.
+    pub kind: ProblemKind,
+}
+
+impl<T> Parsed<T> {
+    /// The registration, or the errors; the warnings are dropped.
+    ///
+    /// # Errors
+    /// When there are any: the list is not empty.
+    pub fn into_result(self) -> Result<T, Vec<Problem>> {
+        self.value.ok_or(self.errors)
+    }
 }
 
 impl fmt::Display for Path {
@@ -50,6 +62,6 @@ impl fmt::Display for Path {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
+        write!(f, "{}: {}", self.path, self.kind)
     }
 }
