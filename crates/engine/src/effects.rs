@@ -6,7 +6,7 @@ use ascribe_reports::{AggregatableDebugReport, AggregatableReport, EventLevelRep
 use crate::{Change, Trace};
 
 /// The complete answer to one input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "persist `changes` before sending anything"]
 pub struct Effects<T = ()> {
     /// What became of the input.
@@ -17,6 +17,19 @@ pub struct Effects<T = ()> {
     pub debug_reports: Vec<DebugReport>,
     /// What was considered; empty unless the configuration asks to explain.
     pub trace: Trace,
+}
+
+impl<T> Effects<T> {
+    /// No effects but an outcome.
+    pub fn of(outcome: T) -> Self {
+        Self { outcome, changes: Vec::new(), debug_reports: Vec::new(), trace: Trace::default() }
+    }
+
+    /// The same effects with another outcome.
+    pub fn map<U>(self, outcome: impl FnOnce(T) -> U) -> Effects<U> {
+        let Self { outcome: before, changes, debug_reports, trace } = self;
+        Effects { outcome: outcome(before), changes, debug_reports, trace }
+    }
 }
 
 /// A report that is sent at once and is not stored.

@@ -119,7 +119,7 @@ impl Engine {
         for change in &changes {
             self.state.apply(change);
         }
-        Effects { outcome: (), changes, debug_reports: Vec::new(), trace: crate::Trace::default() }
+        Effects { changes, ..Effects::default() }
     }
 
     fn transact<T, D: Draws>(
