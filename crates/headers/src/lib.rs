@@ -5,12 +5,15 @@ mod debug_reporting;
 mod eligible;
 mod filter;
 mod grease;
+mod header_name;
 mod info;
 mod json;
 mod key_piece;
+mod locate;
 mod origin;
 mod os;
 mod parse;
+mod print;
 mod problem;
 mod problem_kind;
 mod problems;
@@ -19,6 +22,7 @@ mod source_fields;
 mod structured;
 mod support;
 mod trigger;
+mod validate;
 mod vendor;
 
 pub use coordinator::{Coordinator, Coordinators};
@@ -28,8 +32,10 @@ pub use debug_reporting::{
 pub use eligible::Eligibility;
 pub use filter::{FilterConfig, FilterData, FilterMap, FilterPair, FilterValues};
 pub use grease::{GreaseChoice, Greasing};
+pub use header_name::HeaderName;
 pub use info::{Registrar, RegistrationInfo};
 pub use key_piece::KeyPiece;
+pub use locate::{Location, locate, locate_member};
 pub use origin::{Site, SuitableOrigin, UnsuitableOrigin};
 pub use os::OsRegistration;
 pub use problem::{Parsed, Path, PathItem, Problem};
@@ -43,4 +49,5 @@ pub use trigger::{
     AggregatableDedupKey, AggregatableTriggerData, AggregatableValue, AggregatableValues, EventTrigger,
     FilteringIdMaxBytes, NamedBudget, ReportOptions, TriggerRegistration,
 };
+pub use validate::{DisclosureLimits, Report, ValidateOptions, validate};
 pub use vendor::VendorValues;
