@@ -11,7 +11,7 @@ use crate::{
     Contribution, DebugKeys, Endpoint, ReportId, SealedPayload, Time,
     json::{self, Text},
     payload,
-    shared_info::{ATTRIBUTION_REPORTING, ATTRIBUTION_REPORTING_DEBUG, Members},
+    shared_info::{Api, Members},
 };
 
 /// Spec: "aggregatable attribution report". A null report has no contributions.
@@ -116,7 +116,7 @@ impl AggregatableReport {
             debug_mode: self.is_debug_mode().then_some("enabled"),
             source_registration_time: self.source_registration_time.map(|time| Text(time.as_whole_days())),
             ..Members::new(
-                ATTRIBUTION_REPORTING,
+                Api::AttributionReporting,
                 &self.destination,
                 self.report_id,
                 &self.reporting_origin,
@@ -171,7 +171,7 @@ impl AggregatableDebugReport {
     #[must_use]
     pub fn shared_info(&self) -> String {
         Members::new(
-            ATTRIBUTION_REPORTING_DEBUG,
+            Api::AttributionReportingDebug,
             &self.destination,
             self.report_id,
             &self.reporting_origin,

@@ -6,12 +6,16 @@
 //! here therefore declare their fields in alphabetical order.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, Write},
+    marker::PhantomData,
 };
 
 use ascribe_headers::Site;
-use serde::{Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::ser::Formatter;
 
 /// Appends `value` to `out`.
@@ -45,6 +49,29 @@ impl Serialize for OneOrMany<'_> {
             [site] => serializer.serialize_str(site.as_str()),
             sites => serializer.collect_seq(sites.iter().map(Site::as_str)),
         }
+    }
+}
+
+/// What is read from a JSON object only: `serde` would also read the fields of a struct from a list.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
     }
 }
 

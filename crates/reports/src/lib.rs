@@ -5,6 +5,7 @@ mod endpoint;
 mod event_level;
 mod json;
 mod payload;
+mod payload_reader;
 mod seal;
 mod shared_info;
 mod time;
@@ -14,7 +15,9 @@ pub use aggregatable::{AggregatableDebugReport, AggregatableReport};
 pub use endpoint::Endpoint;
 pub use event_level::EventLevelReport;
 pub use payload::Contribution;
+pub use payload_reader::{Payload, PayloadError, PayloadErrorKind};
 pub use seal::SealedPayload;
+pub use shared_info::{Api, SharedInfo, SharedInfoError, Version};
 pub use time::{Duration, Time};
 pub use verbose::{VerboseDebugData, VerboseDebugReport};
 
