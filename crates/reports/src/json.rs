@@ -75,6 +75,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// Reads a JSON object, and nothing after it.
+pub(crate) fn parse_object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(json).map(|Object(value)| value)
+}
+
 /// No spaces, and ECMAScript's `Number::toString` for floating-point numbers: the shortest digits that
 /// read back as the same number, in positional notation from 1e-6 to below 1e21.
 struct EcmaScriptNumbers;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     ReportId, Time,
-    json::{self, Object, Text},
+    json::{self, Text},
 };
 
 /// Shared info as read: of this API's reports, and of the others that share the aggregation service.
@@ -105,7 +105,7 @@ impl SharedInfo {
     /// # Errors
     /// When it is not JSON, of an API or version that is not supported, or a member is missing or invalid.
     pub fn parse(text: &str) -> Result<Self, SharedInfoError> {
-        let Object(members): Object<Received> = serde_json::from_str(text)?;
+        let members: Received = json::parse_object(text.as_bytes())?;
         let version = members.version()?;
         let api = members.api()?;
         let source_registration_time =
