@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::ProblemKind;
+
 /// One step into a JSON value or structured field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
 pub enum PathItem {
     /// A member of an object or dictionary.
     Key(Box<str>),
@@ -11,8 +16,8 @@ pub enum PathItem {
     Index(usize),
 }
 
-/// Where in a header something is; empty for the whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where in a header something is; empty for the whole. Serialized as a list of keys and indices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Path(pub Vec<PathItem>);
 
 /// A parsed header: what it registers, unless there are errors, and all that is to be said about it.
@@ -20,19 +25,29 @@ pub struct Path(pub Vec<PathItem>);
 pub struct Parsed<T> {
     /// The registration; present exactly when there are no errors.
     pub value: Option<T>,
-    /// Why there is no value.
+    /// Why there is no value; the first 1,000 reasons.
     pub errors: Vec<Problem>,
-    /// What was changed or will have no effect.
+    /// What was changed or will have no effect; the first 1,000 such things.
     pub warnings: Vec<Problem>,
 }
 
-/// One thing to be said about a header.
+/// One thing to be said about a header. Serialized as `path` and `message`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// Where.
     pub path: Path,
-    /// What, as a sentence for people.
-    pub message: Box<str>,
+    /// What; displayed as a sentence for people.
+    pub kind: ProblemKind,
+}
+
+impl<T> Parsed<T> {
+    /// The registration, or the errors; the warnings are dropped.
+    ///
+    /// # Errors
+    /// When there are any: the list is not empty.
+    pub fn into_result(self) -> Result<T, Vec<Problem>> {
+        self.value.ok_or(self.errors)
+    }
 }
 
 impl fmt::Display for Path {
@@ -50,6 +65,15 @@ impl fmt::Display for Path {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
+        write!(f, "{}: {}", self.path, self.kind)
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut problem = serializer.serialize_struct("Problem", 2)?;
+        problem.serialize_field("path", &self.path)?;
+        problem.serialize_field("message", &self.kind.to_string())?;
+        problem.end()
     }
 }
