@@ -1,5 +1,6 @@
-//! What every command has in common: the global options and the exit codes.
+//! What commands have in common: the global options, the exit codes, values that several take.
 
+use ascribe_headers::SourceType;
 use clap::{Parser, ValueEnum};
 
 use crate::commands::Command;
@@ -32,6 +33,23 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// What registers a source.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum SourceTypeArg {
+    #[default]
+    Navigation,
+    Event,
+}
+
+impl From<SourceTypeArg> for SourceType {
+    fn from(source_type: SourceTypeArg) -> Self {
+        match source_type {
+            SourceTypeArg::Navigation => Self::Navigation,
+            SourceTypeArg::Event => Self::Event,
+        }
+    }
 }
 
 impl Color {

@@ -8,10 +8,17 @@ use serde::Serialize;
 
 /// What is wrong.
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What deserves attention.
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// What is worth knowing.
+pub(crate) const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 /// What is right.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 /// What to read first.
 pub(crate) const STRONG: Style = Style::new().bold();
+
+/// What to overlook.
+pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// Standard output: drops the colours where they are not wanted.
 pub(crate) struct Output {

@@ -3,6 +3,7 @@
 mod completions;
 mod man;
 mod privacy;
+mod validate;
 
 use clap::Subcommand;
 
@@ -19,6 +20,7 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Validate(validate::Args),
     Privacy(privacy::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -27,6 +29,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
+            Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
             Self::Completions(args) => completions::run(args, output),
             Self::Man(args) => man::run(args, output),

@@ -3,13 +3,16 @@
 mod assessment;
 mod text;
 
-use anyhow::ensure;
-use ascribe_headers::SourceType;
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, ensure};
+use ascribe_headers::{SourceRegistration, SourceType, ValidateOptions};
 use ascribe_privacy::{Epsilon, TriggerStates};
-use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 
 use super::Verdict;
+use crate::cli::SourceTypeArg;
+use crate::input;
 use crate::output::Output;
 
 use assessment::{Assessment, Limits, Scopes, Source};
@@ -23,14 +26,20 @@ use assessment::{Assessment, Limits, Scopes, Source};
 #[command(after_help = "Examples:\n  \
     ascribe privacy                                    the default navigation source\n  \
     ascribe privacy --source-type event\n  \
+    ascribe privacy source.json                        that of a registration\n  \
     ascribe privacy --trigger-data 4 --max-reports 5   what other sizes cost\n  \
     ascribe privacy --epsilon 12 --json\n  \
     ascribe privacy --scopes-limit 20 --max-event-states 3\n\n\
     Exit code 1 if the source would be rejected.")]
 pub(crate) struct Args {
+    /// A source registration, the JSON of `Attribution-Reporting-Register-Source`; `-` for standard input.
+    #[arg(conflicts_with_all = ["windows", "trigger_data", "max_reports", "epsilon", "scopes_limit",
+                                "max_event_states"])]
+    file: Option<PathBuf>,
+
     /// What registers the source: decides the defaults and the limits.
     #[arg(long, value_name = "TYPE", default_value = "navigation")]
-    source_type: Type,
+    source_type: SourceTypeArg,
 
     /// How many event report windows, 1 to 5 [default: 3 for navigation, 1 for event].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(1..=5))]
@@ -67,15 +76,13 @@ pub(crate) struct Args {
     max_scopes_capacity: Option<f64>,
 }
 
-/// What registers a source.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Type {
-    Navigation,
-    Event,
-}
-
 pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
-    let assessment = Assessment::new(source(&args)?, limits(&args));
+    let options = ValidateOptions { source_type: args.source_type.into(), ..ValidateOptions::default() };
+    let source = match &args.file {
+        Some(file) => registered(file, &options)?,
+        None => described(&args)?,
+    };
+    let assessment = Assessment::new(source, limits(&args, &options));
     if output.is_json() {
         output.json(&assessment)?;
     } else {
@@ -84,11 +91,37 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     Ok(if assessment.fits { Verdict::Passed } else { Verdict::Failed })
 }
 
+/// The source that a file registers.
+fn registered(file: &Path, options: &ValidateOptions) -> anyhow::Result<Source> {
+    let json = input::read(file, options.vendor.max_header_bytes)?;
+    let parsed = SourceRegistration::parse(&json, options.source_type, &options.vendor).into_result();
+    let registration = match parsed {
+        Ok(registration) => registration,
+        Err(problems) => bail!(
+            "{} does not register a source: {}\n`ascribe validate register-source` shows all problems, and where they are",
+            input::name(file),
+            problems.first().map(ToString::to_string).unwrap_or_default(),
+        ),
+    };
+    let scopes = registration.attribution_scopes.as_ref();
+    Ok(Source {
+        source_type: options.source_type,
+        states: TriggerStates::new(
+            registration.max_event_level_reports,
+            registration.trigger_data.len(),
+            registration.event_report_windows.ends().len(),
+        )?,
+        epsilon: registration.event_level_epsilon,
+        scopes: scopes
+            .map(|scopes| Scopes { limit: scopes.limit(), max_event_states: scopes.max_event_states() }),
+    })
+}
+
 /// The source that the options describe.
-fn source(args: &Args) -> anyhow::Result<Source> {
+fn described(args: &Args) -> anyhow::Result<Source> {
     let default = match args.source_type {
-        Type::Navigation => TriggerStates::NAVIGATION,
-        Type::Event => TriggerStates::EVENT,
+        SourceTypeArg::Navigation => TriggerStates::NAVIGATION,
+        SourceTypeArg::Event => TriggerStates::EVENT,
     };
     let states = TriggerStates::new(
         args.max_reports.unwrap_or(default.max_event_level_reports()),
@@ -105,12 +138,16 @@ fn source(args: &Args) -> anyhow::Result<Source> {
 }
 
 /// The limits to hold it against.
-fn limits(args: &Args) -> Limits {
-    let chromium = Limits::chromium(args.source_type.into());
+fn limits(args: &Args, options: &ValidateOptions) -> Limits {
+    let limits = match options.source_type {
+        SourceType::Navigation => options.navigation_limits,
+        SourceType::Event => options.event_limits,
+    };
     Limits {
-        capacity: args.max_capacity.unwrap_or(chromium.capacity),
-        scopes_capacity: args.max_scopes_capacity.unwrap_or(chromium.scopes_capacity),
-        ..chromium
+        states: options.vendor.max_trigger_state_cardinality,
+        epsilon: options.vendor.max_settable_event_level_epsilon,
+        capacity: args.max_capacity.unwrap_or(limits.channel_capacity),
+        scopes_capacity: args.max_scopes_capacity.unwrap_or(limits.scopes_channel_capacity),
     }
 }
 
@@ -119,13 +156,4 @@ fn finite(text: &str) -> anyhow::Result<f64> {
     let number: f64 = text.parse()?;
     ensure!(number.is_finite() && number >= 0.0, "a finite number from 0 on is needed");
     Ok(number)
-}
-
-impl From<Type> for SourceType {
-    fn from(source_type: Type) -> Self {
-        match source_type {
-            Type::Navigation => Self::Navigation,
-            Type::Event => Self::Event,
-        }
-    }
 }

@@ -27,7 +27,7 @@ pub(super) struct Limits {
     /// "Max trigger-state cardinality".
     pub(super) states: u32,
     /// "Max settable event-level epsilon".
-    pub(super) epsilon: Epsilon,
+    pub(super) epsilon: f64,
     /// "Max event-level channel capacity per source", in bits.
     pub(super) capacity: f64,
     /// "Max event-level attribution scopes channel capacity per source", in bits.
@@ -86,22 +86,10 @@ pub(super) struct Noise {
     pub(super) fake_reports_per_noised_source: f64,
 }
 
-impl Limits {
-    /// Chromium's.
-    pub(super) fn chromium(source_type: SourceType) -> Self {
-        let (capacity, scopes_capacity) = match source_type {
-            SourceType::Navigation => (11.5, 11.55),
-            SourceType::Event => (6.5, 6.5),
-        };
-        let epsilon = Epsilon::new(14.0).expect("not negative");
-        Self { states: u32::MAX, epsilon, capacity, scopes_capacity }
-    }
-}
-
 impl Assessment {
     pub(super) fn new(source: Source, limits: Limits) -> Self {
         let count = source.states.count();
-        let epsilon = Check::new(source.epsilon.get(), limits.epsilon.get());
+        let epsilon = Check::new(source.epsilon.get(), limits.epsilon);
         let states = Check::new(count, limits.states.into());
         let information_gain = Check::new(channel_capacity(count, source.epsilon), limits.capacity);
         let scopes = source.scopes.map(|scopes| {
@@ -113,7 +101,8 @@ impl Assessment {
             && information_gain.fits
             && scopes.as_ref().is_none_or(ScopesAssessment::fits);
         // With too many states, no epsilon is small enough.
-        let epsilon_to_fit = epsilon_to_fit(count, limits.capacity, limits.epsilon).filter(|_| states.fits);
+        let max_epsilon = Epsilon::new(limits.epsilon).filter(|_| states.fits);
+        let epsilon_to_fit = max_epsilon.and_then(|max| epsilon_to_fit(count, limits.capacity, max));
         Self {
             source_type: source.source_type.as_str(),
             max_event_level_reports: source.states.max_event_level_reports(),
