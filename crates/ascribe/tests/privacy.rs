@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::run;
+use common::{run, run_with_input};
 use serde_json::json;
 
 #[test]
@@ -152,4 +152,57 @@ fn what_no_registration_can_say_is_a_usage_error() {
         assert_eq!(run.stdout, "", "{bad:?}");
         assert!(run.stderr.contains(bad[0].trim_start_matches('-')), "{bad:?}: {}", run.stderr);
     }
+}
+
+#[test]
+fn a_registration_is_assessed() {
+    let registration = br#"{
+        "destination": "https://shop.test",
+        "trigger_data": [1, 2, 3, 4],
+        "trigger_data_matching": "exact",
+        "event_report_windows": {"end_times": [86400, 172800]},
+        "max_event_level_reports": 2,
+        "event_level_epsilon": 7.25,
+        "attribution_scopes": {"limit": 3, "max_event_states": 4, "values": ["a"]}
+    }"#;
+    let run_ = run_with_input(&["privacy", "-", "--json"], registration);
+    assert_eq!(run_.code, Some(0), "{run_:?}");
+    let json = run_.json();
+    assert_eq!(json["max_event_level_reports"], 2);
+    assert_eq!(json["trigger_data"], 4);
+    assert_eq!(json["windows"], 2);
+    assert_eq!(json["epsilon"]["value"], 7.25);
+    assert_eq!(json["states"]["value"], 45);
+    assert_eq!(json["scopes"]["limit"], 3);
+    assert_eq!(json["scopes"]["max_event_states"], 4);
+    assert_eq!(json["scopes"]["event_states"], json!(null));
+    let as_event = run_with_input(&["privacy", "-", "--source-type", "event"], registration);
+    assert_eq!(as_event.code, Some(1));
+    assert!(as_event.stdout.contains("announce a max_event_states of 4"), "{}", as_event.stdout);
+}
+
+#[test]
+fn the_last_digit_of_an_epsilon_counts() {
+    let with = |epsilon: f64| {
+        let text = format!(
+            r#"{{"destination": "https://shop.test", "max_event_level_reports": 4, "event_level_epsilon": {epsilon}}}"#
+        );
+        run_with_input(&["privacy", "-", "--json"], text.as_bytes())
+    };
+    let fits = with(14.0).json()["epsilon_to_fit"].as_f64().expect("some epsilon fits");
+    assert_eq!(with(fits).code, Some(0));
+    assert_eq!(with(fits.next_up()).code, Some(1));
+}
+
+#[test]
+fn what_is_no_registration_is_an_error_with_its_place() {
+    let run_ = run_with_input(&["privacy", "-"], br#"{"destination": "shop.test"}"#);
+    assert_eq!(run_.code, Some(2));
+    assert!(
+        run_.stderr.starts_with("error: <stdin> does not register a source: $[\"destination\"]"),
+        "{run_:?}"
+    );
+    assert!(run_.stderr.contains("`ascribe validate register-source`"), "{run_:?}");
+    assert_eq!(run(&["privacy", "x.json", "--windows", "2"]).code, Some(2), "one or the other");
+    assert_eq!(run(&["privacy", "/nonexistent.json"]).code, Some(2));
 }

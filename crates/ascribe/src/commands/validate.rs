@@ -3,6 +3,7 @@
 mod excerpt;
 mod json;
 mod place;
+mod pretty;
 mod text;
 
 use std::path::PathBuf;

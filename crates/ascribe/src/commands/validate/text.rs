@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use ascribe_headers::{HeaderName, Problem, Report};
-use serde_json::Value;
 
 use super::excerpt::{excerpt, harmless};
 use super::place;
+use super::pretty::pretty;
 use crate::output::{ERROR, FAINT, GOOD, NOTE, STRONG, WARNING};
 
 /// What was checked.
@@ -41,7 +41,7 @@ pub(super) fn print(report: &Report, input: &Input<'_>, out: &mut impl Write) ->
         }
     }
     if let Some(effective) = &report.effective {
-        writeln!(out, "{STRONG}With every default:{STRONG:#}\n{}\n", pretty(input.header, effective))?;
+        writeln!(out, "{STRONG}With every default:{STRONG:#}\n{}\n", spelled_out(input.header, effective))?;
     }
     let (style, verdict) = if report.is_valid() { (GOOD, "valid") } else { (ERROR, "not valid") };
     let errors = counted(report.errors.len(), "error");
@@ -68,19 +68,18 @@ fn print_problem(
         writeln!(out, "{margin}{FAINT}-->{FAINT:#} {}:{line}:{}", input.name, excerpt.column)?;
         writeln!(out, "{margin} {FAINT}|{FAINT:#}")?;
         writeln!(out, "{FAINT}{line} |{FAINT:#} {}", excerpt.shown)?;
-        writeln!(out, "{margin} {FAINT}|{FAINT:#} {style}{}{style:#}\n", excerpt.carets)?;
+        writeln!(out, "{margin} {FAINT}|{FAINT:#} {style}{}{style:#}", excerpt.carets)?;
     }
-    Ok(())
+    writeln!(out)
 }
 
 /// JSON over several lines; structured fields are one.
-fn pretty(header: HeaderName, effective: &str) -> String {
-    let indented = || {
-        let value: Value = serde_json::from_str(effective).ok()?;
-        serde_json::to_string_pretty(&value).ok()
-    };
-    let text = if super::is_json(header) { indented() } else { None };
-    text.unwrap_or_else(|| effective.to_owned())
+fn spelled_out(header: HeaderName, effective: &str) -> String {
+    if effective.is_empty() {
+        return "(nothing)".to_owned();
+    }
+    let json = if super::is_json(header) { serde_json::from_str(effective).ok() } else { None };
+    json.map_or_else(|| effective.to_owned(), |json| pretty(&json))
 }
 
 fn counted(number: usize, noun: &str) -> String {
