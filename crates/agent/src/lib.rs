@@ -1,1 +1,16 @@
-//! To be written.
+//! A user agent's side of the Attribution Reporting API, independent of any page technology.
+//!
+//! [`Agent`] decides which responses may register what, and hands registrations to the engine; [`Courier`]
+//! decides when stored reports are tried, tried again and given up. Both are pure: the host has the network,
+//! the clock, the dice and the disk.
+
+mod agent;
+mod courier;
+mod debug_reports;
+mod navigation;
+mod response;
+
+pub use agent::{Agent, Registration, Request, Response};
+pub use courier::{Courier, CourierDraws, Failed, NavigationRetry};
+pub use navigation::NavigationId;
+pub use response::{Ignored, ResponseHeaders};

@@ -46,6 +46,13 @@ impl Destinations {
     /// At most this many destinations per source.
     pub const MAX: usize = 3;
 
+    /// The given sites, sorted and each once. `None` when they are none, or more than [`MAX`](Self::MAX).
+    #[must_use]
+    pub fn new(sites: impl IntoIterator<Item = Site>) -> Option<Self> {
+        let sites: std::collections::BTreeSet<_> = sites.into_iter().collect();
+        (1..=Self::MAX).contains(&sites.len()).then(|| Self(sites.into_iter().collect()))
+    }
+
     /// The sites, sorted.
     #[must_use]
     pub fn as_slice(&self) -> &[Site] {

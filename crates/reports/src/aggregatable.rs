@@ -1,21 +1,51 @@
 //! Aggregatable reports: contributions to a histogram that only an aggregation service can read.
+//!
+//! Spec: "aggregatable attribution report", "aggregatable debug report", and of report delivery: debug
+//! mode, shared info, plaintext payload, "obtain an aggregatable report body", the URLs.
 
-use ascribe_headers::{Coordinator, FilteringIdMaxBytes, KeyPiece, Site, SuitableOrigin};
+use ascribe_headers::{Coordinator, FilteringIdMaxBytes, Site, SuitableOrigin};
+use base64::{display::Base64Display, prelude::BASE64_STANDARD};
+use serde::Serialize;
 
-use crate::{DebugKeys, ReportId, Time};
-
-/// One contribution to a histogram. Spec: "aggregatable contribution".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contribution {
-    /// The bucket.
-    pub key: KeyPiece,
-    /// What is added to it: at most 65536.
-    pub value: u32,
-    /// `filtering_id`.
-    pub filtering_id: u64,
-}
+use crate::{
+    Contribution, DebugKeys, Endpoint, ReportId, SealedPayload, Time,
+    json::{self, Text},
+    payload,
+    shared_info::{ATTRIBUTION_REPORTING, ATTRIBUTION_REPORTING_DEBUG, Members},
+};
 
 /// Spec: "aggregatable attribution report". A null report has no contributions.
+///
+/// ```
+/// use ascribe_headers::{Coordinators, FilteringIdMaxBytes, KeyPiece, Site, SuitableOrigin};
+/// use ascribe_reports::{AggregatableReport, Contribution, DebugKeys, ReportId, SealedPayload, Time};
+///
+/// let report = AggregatableReport {
+///     report_id: ReportId::from_u128(0x5f0c4ee4_ed35_4a3c_8c61_0cd3fcb34b3f),
+///     reporting_origin: SuitableOrigin::parse("https://report.example")?,
+///     destination: Site::parse("https://shop.example")?,
+///     report_time: Time::from_secs(1_700_000_000),
+///     source_registration_time: None,
+///     contributions: [Contribution { key: KeyPiece(0x55), value: 32_768, filtering_id: 0 }].into(),
+///     coordinator: Coordinators::chromium().default_coordinator().clone(),
+///     trigger_context_id: None,
+///     filtering_id_max_bytes: FilteringIdMaxBytes::DEFAULT,
+///     debug_keys: DebugKeys::default(),
+/// };
+/// assert_eq!(
+///     report.shared_info(),
+///     concat!(
+///         r#"{"api":"attribution-reporting","attribution_destination":"https://shop.example","#,
+///         r#""report_id":"5f0c4ee4-ed35-4a3c-8c61-0cd3fcb34b3f","reporting_origin":"https://report.example","#,
+///         r#""scheduled_report_time":"1700000000","version":"1.0"}"#,
+///     ),
+/// );
+/// assert_eq!(report.plaintext_payload().len(), 847);
+///
+/// let payload = SealedPayload { key_id: "k".into(), ciphertext: vec![0, 1, 2] };
+/// assert!(report.body(&payload).contains(r#"[{"key_id":"k","payload":"AAEC"}]"#));
+/// # Ok::<(), ascribe_headers::UnsuitableOrigin>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregatableReport {
     /// `report_id`.
@@ -55,4 +85,341 @@ pub struct AggregatableDebugReport {
     pub contributions: Box<[Contribution]>,
     /// Whose key seals the payload.
     pub coordinator: Coordinator,
+}
+
+impl AggregatableReport {
+    /// How many contributions a payload is padded to. Spec: "max aggregation keys per source registration".
+    pub const MAX_CONTRIBUTIONS: usize = 20;
+
+    /// Where it is sent, or, with `debug`, where its debug copy is sent.
+    #[must_use]
+    pub fn endpoint(debug: bool) -> Endpoint {
+        if debug { Endpoint::AggregatableDebugCopy } else { Endpoint::Aggregatable }
+    }
+
+    /// Spec: "generate an attribution report URL": of the report, or, with `debug`, of its debug copy.
+    #[must_use]
+    pub fn url(&self, debug: bool) -> String {
+        Self::endpoint(debug).url(&self.reporting_origin)
+    }
+
+    /// Spec: whether the "debug mode" is enabled: the payload is then also sent in clear.
+    #[must_use]
+    pub fn is_debug_mode(&self) -> bool {
+        self.debug_keys.both().is_some()
+    }
+
+    /// Spec: the "shared info". The same report always has the same.
+    #[must_use]
+    pub fn shared_info(&self) -> String {
+        Members {
+            debug_mode: self.is_debug_mode().then_some("enabled"),
+            source_registration_time: self.source_registration_time.map(|time| Text(time.as_whole_days())),
+            ..Members::new(
+                ATTRIBUTION_REPORTING,
+                &self.destination,
+                self.report_id,
+                &self.reporting_origin,
+                self.report_time,
+            )
+        }
+        .print()
+    }
+
+    /// Spec: the "plaintext payload", in CBOR, padded with null contributions to
+    /// [`MAX_CONTRIBUTIONS`](Self::MAX_CONTRIBUTIONS). Its length depends on nothing but
+    /// [`filtering_id_max_bytes`](Self::filtering_id_max_bytes).
+    #[must_use]
+    pub fn plaintext_payload(&self) -> Vec<u8> {
+        payload::encode(&self.contributions, Self::MAX_CONTRIBUTIONS, self.filtering_id_max_bytes)
+    }
+
+    /// The body of the report and of its debug copy, around this report's sealed payload.
+    #[must_use]
+    pub fn body(&self, payload: &SealedPayload) -> String {
+        let mut out = Vec::with_capacity(2048);
+        self.write_body(payload, &mut out);
+        String::from_utf8(out).expect("JSON of Rust strings is UTF-8")
+    }
+
+    /// Appends the [`body`](Self::body) to `out`: for many reports, with one buffer.
+    pub fn write_body(&self, payload: &SealedPayload, out: &mut Vec<u8>) {
+        let shared_info = self.shared_info();
+        let plaintext = self.is_debug_mode().then(|| self.plaintext_payload());
+        let debug_keys = self.debug_keys.both();
+        let body = Body {
+            source_debug_key: debug_keys.map(|(source, _)| Text(source)),
+            trigger_context_id: self.trigger_context_id.as_deref(),
+            trigger_debug_key: debug_keys.map(|(_, trigger)| Text(trigger)),
+            ..Body::new(&self.coordinator, payload, plaintext.as_deref(), &shared_info)
+        };
+        json::write(out, &body);
+    }
+}
+
+impl AggregatableDebugReport {
+    /// How many contributions a payload is padded to. Spec: "max contributions per aggregatable debug report".
+    pub const MAX_CONTRIBUTIONS: usize = 2;
+
+    /// Spec: "generate an aggregatable debug report URL".
+    #[must_use]
+    pub fn url(&self) -> String {
+        Endpoint::AggregatableDebug.url(&self.reporting_origin)
+    }
+
+    /// Spec: the "shared info". The same report always has the same.
+    #[must_use]
+    pub fn shared_info(&self) -> String {
+        Members::new(
+            ATTRIBUTION_REPORTING_DEBUG,
+            &self.destination,
+            self.report_id,
+            &self.reporting_origin,
+            self.report_time,
+        )
+        .print()
+    }
+
+    /// Spec: the "plaintext payload", in CBOR, padded with null contributions to
+    /// [`MAX_CONTRIBUTIONS`](Self::MAX_CONTRIBUTIONS).
+    ///
+    /// The spec gives these reports no filtering ID max bytes; they take the default, one byte, as in
+    /// Chromium.
+    #[must_use]
+    pub fn plaintext_payload(&self) -> Vec<u8> {
+        payload::encode(&self.contributions, Self::MAX_CONTRIBUTIONS, FilteringIdMaxBytes::DEFAULT)
+    }
+
+    /// The body, around this report's sealed payload.
+    #[must_use]
+    pub fn body(&self, payload: &SealedPayload) -> String {
+        json::to_string(&Body::new(&self.coordinator, payload, None, &self.shared_info()))
+    }
+
+    /// Appends the [`body`](Self::body) to `out`: for many reports, with one buffer.
+    pub fn write_body(&self, payload: &SealedPayload, out: &mut Vec<u8>) {
+        json::write(out, &Body::new(&self.coordinator, payload, None, &self.shared_info()));
+    }
+}
+
+/// Spec: "obtain an aggregatable report body", and what "serialize an aggregatable attribution report"
+/// adds to it.
+#[derive(Serialize)]
+struct Body<'a> {
+    aggregation_coordinator_origin: &'a str,
+    aggregation_service_payloads: [PayloadEntry<'a>; 1],
+    shared_info: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_debug_key: Option<Text<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_context_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_debug_key: Option<Text<u64>>,
+}
+
+/// Spec: "obtain the aggregation service payloads".
+#[derive(Serialize)]
+struct PayloadEntry<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug_cleartext_payload: Option<Base64<'a>>,
+    key_id: &'a str,
+    payload: Base64<'a>,
+}
+
+type Base64<'a> = Text<Base64Display<'a, 'static, base64::engine::GeneralPurpose>>;
+
+impl<'a> Body<'a> {
+    fn new(
+        coordinator: &'a Coordinator,
+        payload: &'a SealedPayload,
+        plaintext: Option<&'a [u8]>,
+        shared_info: &'a str,
+    ) -> Self {
+        let base64 = |bytes| Text(Base64Display::new(bytes, &BASE64_STANDARD));
+        Self {
+            aggregation_coordinator_origin: coordinator.origin().as_str(),
+            aggregation_service_payloads: [PayloadEntry {
+                debug_cleartext_payload: plaintext.map(base64),
+                key_id: &payload.key_id,
+                payload: base64(&payload.ciphertext),
+            }],
+            shared_info,
+            source_debug_key: None,
+            trigger_context_id: None,
+            trigger_debug_key: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ascribe_headers::{Coordinators, KeyPiece};
+
+    use super::*;
+
+    fn coordinator() -> Coordinator {
+        let origin = SuitableOrigin::parse("https://coordinator.test").unwrap();
+        Coordinators::new([origin]).unwrap().default_coordinator().clone()
+    }
+
+    fn report() -> AggregatableReport {
+        AggregatableReport {
+            report_id: ReportId::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef),
+            reporting_origin: SuitableOrigin::parse("https://report.test:444").unwrap(),
+            destination: Site::parse("https://d.test").unwrap(),
+            report_time: Time::from_millis(1_234_567_890_999),
+            source_registration_time: None,
+            contributions: Box::new([Contribution { key: KeyPiece(1), value: 2, filtering_id: 3 }]),
+            coordinator: coordinator(),
+            trigger_context_id: None,
+            filtering_id_max_bytes: FilteringIdMaxBytes::DEFAULT,
+            debug_keys: DebugKeys::default(),
+        }
+    }
+
+    fn debug_report() -> AggregatableDebugReport {
+        AggregatableDebugReport {
+            report_id: report().report_id,
+            reporting_origin: report().reporting_origin,
+            destination: report().destination,
+            report_time: report().report_time,
+            contributions: report().contributions,
+            coordinator: coordinator(),
+        }
+    }
+
+    fn sealed() -> SealedPayload {
+        SealedPayload { key_id: r#"a "key""#.into(), ciphertext: vec![0xfb, 0xff, 0xfe, 0] }
+    }
+
+    #[test]
+    fn shared_info_is_exact_to_the_byte() {
+        assert_eq!(
+            report().shared_info(),
+            concat!(
+                r#"{"api":"attribution-reporting","attribution_destination":"https://d.test","#,
+                r#""report_id":"01234567-89ab-4def-8123-456789abcdef","#,
+                r#""reporting_origin":"https://report.test:444","scheduled_report_time":"1234567890","#,
+                r#""version":"1.0"}"#,
+            )
+        );
+        assert_eq!(
+            debug_report().shared_info(),
+            concat!(
+                r#"{"api":"attribution-reporting-debug","attribution_destination":"https://d.test","#,
+                r#""report_id":"01234567-89ab-4def-8123-456789abcdef","#,
+                r#""reporting_origin":"https://report.test:444","scheduled_report_time":"1234567890","#,
+                r#""version":"1.0"}"#,
+            )
+        );
+        let full = AggregatableReport {
+            source_registration_time: Some(Time::from_millis(1_234_567_890_999)),
+            debug_keys: DebugKeys { source: Some(5), trigger: Some(6) },
+            ..report()
+        };
+        assert_eq!(
+            full.shared_info(),
+            concat!(
+                r#"{"api":"attribution-reporting","attribution_destination":"https://d.test","#,
+                r#""debug_mode":"enabled","report_id":"01234567-89ab-4def-8123-456789abcdef","#,
+                r#""reporting_origin":"https://report.test:444","scheduled_report_time":"1234567890","#,
+                r#""source_registration_time":"1234483200","version":"1.0"}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn the_source_registration_time_is_a_whole_day() {
+        for (secs, day) in [(0, "0"), (86_399, "0"), (86_400, "86400"), (86_401, "86400"), (-1, "-86400")] {
+            let time = Some(Time::from_secs(secs));
+            let shared_info = AggregatableReport { source_registration_time: time, ..report() }.shared_info();
+            let expected = format!(r#""source_registration_time":"{day}","version""#);
+            assert!(shared_info.contains(&expected), "{secs}: {shared_info}");
+        }
+    }
+
+    #[test]
+    fn the_body_is_exact_to_the_byte() {
+        let expected = |api| {
+            [
+                r#"{"aggregation_coordinator_origin":"https://coordinator.test","#,
+                r#""aggregation_service_payloads":[{"key_id":"a \"key\"","payload":"+//+AA=="}],"#,
+                r#""shared_info":"{\"api\":\""#,
+                api,
+                r#"\",\"attribution_destination\":\"https://d.test\","#,
+                r#"\"report_id\":\"01234567-89ab-4def-8123-456789abcdef\","#,
+                r#"\"reporting_origin\":\"https://report.test:444\","#,
+                r#"\"scheduled_report_time\":\"1234567890\",\"version\":\"1.0\"}"}"#,
+            ]
+            .concat()
+        };
+        assert_eq!(report().body(&sealed()), expected("attribution-reporting"));
+        assert_eq!(debug_report().body(&sealed()), expected("attribution-reporting-debug"));
+        let mut written = vec![b' '];
+        debug_report().write_body(&sealed(), &mut written);
+        assert_eq!(written[1..], *debug_report().body(&sealed()).as_bytes());
+    }
+
+    #[test]
+    fn both_debug_keys_show_themselves_and_the_payload_in_clear() {
+        let report = AggregatableReport {
+            debug_keys: DebugKeys { source: Some(u64::MAX), trigger: Some(0) },
+            trigger_context_id: Some("".into()),
+            ..report()
+        };
+        let body = report.body(&sealed());
+        let cleartext = Text(Base64Display::new(&report.plaintext_payload(), &BASE64_STANDARD)).0.to_string();
+        let start = format!(
+            r#"{{"aggregation_coordinator_origin":"https://coordinator.test","aggregation_service_payloads":[{{"debug_cleartext_payload":"{cleartext}","key_id""#
+        );
+        assert!(body.starts_with(&start), "{body}");
+        let end =
+            r#""source_debug_key":"18446744073709551615","trigger_context_id":"","trigger_debug_key":"0"}"#;
+        assert!(body.ends_with(end), "{body}");
+    }
+
+    #[test]
+    fn one_debug_key_alone_shows_nothing() {
+        for debug_keys in
+            [DebugKeys { source: Some(1), trigger: None }, DebugKeys { source: None, trigger: Some(1) }]
+        {
+            let report = AggregatableReport { debug_keys, ..report() };
+            assert!(!report.is_debug_mode());
+            assert!(!report.body(&sealed()).contains("debug"), "{debug_keys:?}");
+        }
+    }
+
+    #[test]
+    fn null_and_real_reports_have_the_same_shape() {
+        for n in [0, 1, 19, 20] {
+            let real = AggregatableReport {
+                contributions: vec![
+                    Contribution {
+                        key: KeyPiece(u128::MAX),
+                        value: 65_536,
+                        filtering_id: 255
+                    };
+                    n
+                ]
+                .into(),
+                ..report()
+            };
+            assert_eq!(real.plaintext_payload().len(), 847);
+        }
+        for n in [0, 1, 2] {
+            let real = AggregatableDebugReport {
+                contributions: vec![Contribution::NULL; n].into(),
+                ..debug_report()
+            };
+            assert_eq!(real.plaintext_payload().len(), 109);
+        }
+    }
+
+    #[test]
+    fn urls_name_the_kind() {
+        let url = "https://report.test:444/.well-known/attribution-reporting";
+        assert_eq!(report().url(false), format!("{url}/report-aggregate-attribution"));
+        assert_eq!(report().url(true), format!("{url}/debug/report-aggregate-attribution"));
+        assert_eq!(debug_report().url(), format!("{url}/debug/report-aggregate-debug"));
+    }
 }

@@ -1,12 +1,20 @@
 //! Every report of the Attribution Reporting API: bodies, URLs, payloads, encryption.
 
 mod aggregatable;
+mod endpoint;
 mod event_level;
+mod json;
+mod payload;
+mod seal;
+mod shared_info;
 mod time;
 mod verbose;
 
-pub use aggregatable::{AggregatableDebugReport, AggregatableReport, Contribution};
+pub use aggregatable::{AggregatableDebugReport, AggregatableReport};
+pub use endpoint::Endpoint;
 pub use event_level::EventLevelReport;
+pub use payload::Contribution;
+pub use seal::SealedPayload;
 pub use time::{Duration, Time};
 pub use verbose::{VerboseDebugData, VerboseDebugReport};
 

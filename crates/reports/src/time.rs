@@ -7,6 +7,12 @@ use std::ops::Add;
 pub struct Time(i64);
 
 impl Time {
+    /// The first moment that can be told.
+    pub const MIN: Self = Self(i64::MIN);
+
+    /// The last moment that can be told.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From milliseconds since the UNIX epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {

@@ -1,0 +1,184 @@
+//! Attributions that count: per source site, destination and reporting origin.
+
+use std::collections::HashMap;
+
+use ascribe_headers::{Site, SuitableOrigin};
+use ascribe_reports::Time;
+use rustc_hash::FxHashMap;
+
+use crate::{AttributionRecord, AttributionScope, ReportKey};
+
+/// The records of the two attribution scopes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attributions {
+    pairs: HashMap<(Site, Site), Vec<OfOrigin>>,
+    /// Where the record of a report is.
+    of_report: FxHashMap<(ReportKey, AttributionScope), (Site, Site)>,
+    len: usize,
+}
+
+/// All attributions of one reporting origin between one source site and one destination.
+#[derive(Clone, Debug, PartialEq)]
+struct OfOrigin {
+    reporting_origin: SuitableOrigin,
+    event: Vec<Record>,
+    aggregatable: Vec<Record>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Record {
+    time: Time,
+    report: Option<ReportKey>,
+}
+
+impl Attributions {
+    /// How many records are stored.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// "Check if attribution should be blocked by attribution rate limit": how many attributions of a
+    /// reporting site, later than `after`.
+    pub(crate) fn count(
+        &self,
+        scope: AttributionScope,
+        source_site: &Site,
+        destination: &Site,
+        reporting_site: &Site,
+        after: Time,
+    ) -> usize {
+        self.pair(source_site, destination)
+            .iter()
+            .filter(|origin| origin.reporting_origin.site() == reporting_site)
+            .map(|origin| origin.records(scope).iter().filter(|record| record.time > after).count())
+            .sum()
+    }
+
+    /// "Check if processing should be blocked by reporting-origin limit": how many *other* reporting origins
+    /// have attributions later than `after`; `None` when the origin itself is among them and so is no new one.
+    pub(crate) fn other_reporting_origins(
+        &self,
+        source_site: &Site,
+        destination: &Site,
+        reporting_origin: &SuitableOrigin,
+        after: Time,
+    ) -> Option<usize> {
+        let mut others = 0;
+        for origin in self.pair(source_site, destination) {
+            let mut records = origin.event.iter().chain(&origin.aggregatable);
+            if records.any(|record| record.time > after) {
+                if origin.reporting_origin == *reporting_origin {
+                    return None;
+                }
+                others += 1;
+            }
+        }
+        Some(others)
+    }
+
+    /// Adds a record.
+    pub(crate) fn insert(&mut self, record: &AttributionRecord) {
+        let pair = (record.source_site.clone(), record.destination.clone());
+        if let Some(report) = record.report {
+            self.of_report.insert((report, record.scope), pair.clone());
+        }
+        let origins = self.pairs.entry(pair).or_default();
+        let at = origins.iter().position(|o| o.reporting_origin == record.reporting_origin);
+        let at = at.unwrap_or_else(|| {
+            origins.push(OfOrigin {
+                reporting_origin: record.reporting_origin.clone(),
+                event: Vec::new(),
+                aggregatable: Vec::new(),
+            });
+            origins.len() - 1
+        });
+        origins[at].records_mut(record.scope).push(Record { time: record.time, report: record.report });
+        self.len += 1;
+    }
+
+    /// Removes the record of a report, if it has one.
+    pub(crate) fn forget(&mut self, report: ReportKey) {
+        for scope in [AttributionScope::Event, AttributionScope::Aggregatable] {
+            if let Some(pair) = self.of_report.remove(&(report, scope)) {
+                self.retain_in(&pair, |_, s, record| s != scope || record.report != Some(report));
+            }
+        }
+    }
+
+    /// Keeps the records for which `keep` is true.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&SuitableOrigin, Time) -> bool) {
+        let pairs: Vec<_> = self.pairs.keys().cloned().collect();
+        for pair in pairs {
+            self.retain_in(&pair, |origin, _, record| keep(origin, record.time));
+        }
+        if self.pairs.capacity() > 4 * self.pairs.len() {
+            self.pairs.shrink_to_fit();
+        }
+    }
+
+    /// All records.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = AttributionRecord> {
+        self.pairs.iter().flat_map(|((source_site, destination), origins)| {
+            origins.iter().flat_map(move |origin| {
+                [AttributionScope::Event, AttributionScope::Aggregatable].into_iter().flat_map(move |scope| {
+                    origin.records(scope).iter().map(move |record| AttributionRecord {
+                        scope,
+                        source_site: source_site.clone(),
+                        destination: destination.clone(),
+                        reporting_origin: origin.reporting_origin.clone(),
+                        time: record.time,
+                        report: record.report,
+                    })
+                })
+            })
+        })
+    }
+
+    fn pair(&self, source_site: &Site, destination: &Site) -> &[OfOrigin] {
+        self.pairs.get(&(source_site.clone(), destination.clone())).map_or(&[], Vec::as_slice)
+    }
+
+    fn retain_in(
+        &mut self,
+        pair: &(Site, Site),
+        mut keep: impl FnMut(&SuitableOrigin, AttributionScope, &Record) -> bool,
+    ) {
+        let Some(origins) = self.pairs.get_mut(pair) else { return };
+        for origin in &mut *origins {
+            for scope in [AttributionScope::Event, AttributionScope::Aggregatable] {
+                let OfOrigin { reporting_origin, event, aggregatable } = origin;
+                let records = if scope == AttributionScope::Event { event } else { aggregatable };
+                records.retain(|record| {
+                    let keep = keep(reporting_origin, scope, record);
+                    if !keep {
+                        self.len -= 1;
+                        if let Some(report) = record.report {
+                            self.of_report.remove(&(report, scope));
+                        }
+                    }
+                    keep
+                });
+            }
+        }
+        origins.retain(|origin| !origin.event.is_empty() || !origin.aggregatable.is_empty());
+        if origins.is_empty() {
+            self.pairs.remove(pair);
+        }
+    }
+}
+
+impl OfOrigin {
+    fn records(&self, scope: AttributionScope) -> &[Record] {
+        match scope {
+            AttributionScope::Event => &self.event,
+            AttributionScope::Aggregatable => &self.aggregatable,
+        }
+    }
+
+    fn records_mut(&mut self, scope: AttributionScope) -> &mut Vec<Record> {
+        match scope {
+            AttributionScope::Event => &mut self.event,
+            AttributionScope::Aggregatable => &mut self.aggregatable,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Source registrations that count: towards destination limits and reporting-origin limits.
+
+use std::collections::HashMap;
+
+use ascribe_headers::{Site, SuitableOrigin};
+use ascribe_reports::Time;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::{SourceId, SourceRecord, source::Source};
+
+/// The records of scope "source": one for each destination of each source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceRecords {
+    /// By source site and reporting site, then destination; each list ordered by time.
+    reporters: HashMap<(Site, Site), HashMap<Site, Vec<Record>>>,
+    /// By source site: destinations in the order of time, for the shortest window of all.
+    timeline: HashMap<Site, Vec<(Time, Time, Site)>>,
+    /// By source site and destination: when each reporting origin last registered a source.
+    origins: HashMap<(Site, Site), Vec<(SuitableOrigin, Time)>>,
+    /// The sites under which the records of a source are.
+    of_source: FxHashMap<SourceId, (Site, Site)>,
+    len: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Record {
+    source: SourceId,
+    reporting_origin: SuitableOrigin,
+    time: Time,
+    expiry: Time,
+    priority: i64,
+    active: bool,
+}
+
+/// Where a source stands in the order in which destinations are kept; greater is kept first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DestinationKey {
+    pub(crate) priority: i64,
+    pub(crate) time: Time,
+    pub(crate) destination: Site,
+    /// The source; none for the one that is being registered.
+    pub(crate) source: Option<SourceId>,
+}
+
+impl SourceRecords {
+    /// How many records are stored.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Distinct destinations of a source site, with those of `new`, registered later than `after` by anybody
+    /// and not expired at `now`.
+    pub(crate) fn destinations_of_site(&self, site: &Site, new: &[Site], after: Time, now: Time) -> usize {
+        let mut distinct: std::collections::HashSet<&Site> = new.iter().collect();
+        let timeline = self.timeline.get(site).map_or(&[][..], Vec::as_slice);
+        let recent = timeline.iter().rev().take_while(|(time, ..)| *time > after);
+        distinct.extend(recent.filter(|(_, expiry, _)| *expiry > now).map(|(.., destination)| destination));
+        distinct.len()
+    }
+
+    /// Distinct destinations of a source site and reporting site, with those of `new`, registered later than
+    /// `after` and not expired at `now`.
+    pub(crate) fn destinations_of_reporter(
+        &self,
+        site: &Site,
+        reporting_site: &Site,
+        new: &[Site],
+        after: Time,
+        now: Time,
+    ) -> usize {
+        let counts =
+            |records: &[Record]| records.iter().rev().take_while(|r| r.time > after).any(|r| r.expiry > now);
+        new.len() + self.others(site, reporting_site, new).filter(|(_, records)| counts(records)).count()
+    }
+
+    /// Distinct destinations of a source site and reporting site, with those of `new`, that unexpired sources
+    /// cover at `now`.
+    pub(crate) fn unexpired_destinations(
+        &self,
+        site: &Site,
+        reporting_site: &Site,
+        new: &[Site],
+        now: Time,
+    ) -> usize {
+        let counts = |records: &[Record]| records.iter().rev().any(|r| r.active && r.expiry > now);
+        new.len() + self.others(site, reporting_site, new).filter(|(_, records)| counts(records)).count()
+    }
+
+    /// All records that cover destinations of a source site and reporting site at `now`.
+    pub(crate) fn unexpired(
+        &self,
+        site: &Site,
+        reporting_site: &Site,
+        now: Time,
+    ) -> impl Iterator<Item = DestinationKey> {
+        self.reporter(site, reporting_site).into_iter().flatten().flat_map(move |(destination, records)| {
+            records.iter().filter(move |r| r.active && r.expiry > now).map(move |record| DestinationKey {
+                priority: record.priority,
+                time: record.time,
+                destination: destination.clone(),
+                source: Some(record.source),
+            })
+        })
+    }
+
+    /// How many *other* reporting origins of the same reporting site registered sources on a source site
+    /// later than `after`; `None` when the origin itself did and so is no new one.
+    pub(crate) fn other_origins_of_site(
+        &self,
+        site: &Site,
+        reporting_origin: &SuitableOrigin,
+        after: Time,
+    ) -> Option<usize> {
+        let mut others: Vec<&SuitableOrigin> = Vec::new();
+        for records in self.reporter(site, reporting_origin.site()).into_iter().flat_map(HashMap::values) {
+            for record in records.iter().rev().take_while(|r| r.time > after) {
+                if record.reporting_origin == *reporting_origin {
+                    return None;
+                }
+                if !others.contains(&&record.reporting_origin) {
+                    others.push(&record.reporting_origin);
+                }
+            }
+        }
+        Some(others.len())
+    }
+
+    /// How many *other* reporting origins registered sources on a source site for a destination later than
+    /// `after`; `None` when the origin itself did and so is no new one.
+    pub(crate) fn other_origins_of_pair(
+        &self,
+        site: &Site,
+        destination: &Site,
+        reporting_origin: &SuitableOrigin,
+        after: Time,
+    ) -> Option<usize> {
+        let mut others = 0;
+        for (origin, time) in self.origins.get(&(site.clone(), destination.clone())).into_iter().flatten() {
+            if *time > after {
+                if origin == reporting_origin {
+                    return None;
+                }
+                others += 1;
+            }
+        }
+        Some(others)
+    }
+
+    /// Adds the records of a source.
+    pub(crate) fn insert_source(&mut self, source: &Source) {
+        for destination in source.registration.destinations.as_slice() {
+            self.insert(&SourceRecord {
+                source: source.id,
+                source_site: source.site().clone(),
+                destination: destination.clone(),
+                reporting_origin: source.reporting_origin.clone(),
+                time: source.time,
+                expiry: source.expiry_time(),
+                priority: source.registration.destination_limit_priority,
+                active: true,
+            });
+        }
+    }
+
+    /// Adds a record.
+    pub(crate) fn insert(&mut self, record: &SourceRecord) {
+        let SourceRecord { source_site, destination, reporting_origin, .. } = record;
+        let reporter = (source_site.clone(), reporting_origin.site().clone());
+        self.of_source.insert(record.source, reporter.clone());
+        self.note(source_site, destination, reporting_origin, record.time, record.expiry);
+        let records = self.reporters.entry(reporter).or_default().entry(destination.clone()).or_default();
+        // Almost always the last: only a clock that went back puts a record elsewhere.
+        let at = records.partition_point(|r| r.time <= record.time);
+        records.insert(
+            at,
+            Record {
+                source: record.source,
+                reporting_origin: reporting_origin.clone(),
+                time: record.time,
+                expiry: record.expiry,
+                priority: record.priority,
+                active: record.active,
+            },
+        );
+        self.len += 1;
+    }
+
+    /// The destinations of a source no longer count against the unexpired-destination limit.
+    pub(crate) fn deactivate(&mut self, source: SourceId) {
+        let Some(reporter) = self.of_source.get(&source) else { return };
+        let destinations = self.reporters.get_mut(reporter);
+        for records in destinations.into_iter().flat_map(HashMap::values_mut) {
+            for record in records.iter_mut().filter(|record| record.source == source) {
+                record.active = false;
+            }
+        }
+    }
+
+    /// Keeps the records for which `keep` is true.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&SuitableOrigin, Time, Time) -> bool) {
+        self.reporters.retain(|_, destinations| {
+            destinations.retain(|_, records| {
+                records.retain(|r| keep(&r.reporting_origin, r.time, r.expiry));
+                !records.is_empty()
+            });
+            !destinations.is_empty()
+        });
+        self.rebuild();
+    }
+
+    /// All records.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SourceRecord> {
+        self.reporters.iter().flat_map(|((source_site, _), destinations)| {
+            destinations.iter().flat_map(move |(destination, records)| {
+                records.iter().map(move |record| SourceRecord {
+                    source: record.source,
+                    source_site: source_site.clone(),
+                    destination: destination.clone(),
+                    reporting_origin: record.reporting_origin.clone(),
+                    time: record.time,
+                    expiry: record.expiry,
+                    priority: record.priority,
+                    active: record.active,
+                })
+            })
+        })
+    }
+
+    fn reporter(&self, site: &Site, reporting_site: &Site) -> Option<&HashMap<Site, Vec<Record>>> {
+        self.reporters.get(&(site.clone(), reporting_site.clone()))
+    }
+
+    fn others(
+        &self,
+        site: &Site,
+        reporting_site: &Site,
+        new: &[Site],
+    ) -> impl Iterator<Item = (&Site, &Vec<Record>)> {
+        let destinations = self.reporter(site, reporting_site).into_iter().flatten();
+        destinations.filter(move |(destination, _)| !new.contains(destination))
+    }
+
+    /// Notes a record in the structures that answer questions across reporting sites.
+    fn note(&mut self, site: &Site, destination: &Site, origin: &SuitableOrigin, time: Time, expiry: Time) {
+        let timeline = self.timeline.entry(site.clone()).or_default();
+        let at = timeline.partition_point(|(earlier, ..)| *earlier <= time);
+        timeline.insert(at, (time, expiry, destination.clone()));
+        let origins = self.origins.entry((site.clone(), destination.clone())).or_default();
+        match origins.iter_mut().find(|(known, _)| known == origin) {
+            Some((_, last)) => *last = time.max(*last),
+            None => origins.push((origin.clone(), time)),
+        }
+    }
+
+    /// Derives everything from `reporters` again, after records were removed.
+    fn rebuild(&mut self) {
+        let mut records: Vec<_> = self.iter().collect();
+        records.sort_by_key(|record| record.time);
+        let kept: FxHashSet<_> = records.iter().map(|record| record.source).collect();
+        self.of_source.retain(|source, _| kept.contains(source));
+        self.of_source.shrink_to_fit();
+        self.timeline.clear();
+        self.origins.clear();
+        self.len = records.len();
+        for record in &records {
+            let SourceRecord { source_site, destination, reporting_origin, time, expiry, .. } = record;
+            self.note(source_site, destination, reporting_origin, *time, *expiry);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! One input while it is processed: reads its own writes, and collects its effects.
+
+use ascribe_reports::Time;
+
+use crate::{Change, Config, DebugReport, Draws, Effects, State, Trace, trace::Verdict};
+
+/// State and randomness for the algorithms of one input.
+pub(crate) struct Transaction<'a, D> {
+    pub(crate) config: &'a Config,
+    pub(crate) state: &'a mut State,
+    pub(crate) draws: D,
+    pub(crate) now: Time,
+    pub(crate) trace: Trace,
+    changes: Vec<Change>,
+    debug_reports: Vec<DebugReport>,
+}
+
+impl<'a, D: Draws> Transaction<'a, D> {
+    pub(crate) fn new(config: &'a Config, state: &'a mut State, draws: D, now: Time) -> Self {
+        let trace = Trace::new(config.explain);
+        Self { config, state, draws, now, trace, changes: Vec::new(), debug_reports: Vec::new() }
+    }
+
+    /// The only writer: what is applied is what the host persists.
+    pub(crate) fn record(&mut self, change: Change) {
+        self.state.apply(&change);
+        self.changes.push(change);
+    }
+
+    pub(crate) fn send(&mut self, report: DebugReport) {
+        self.debug_reports.push(report);
+    }
+
+    /// Removes rate-limit records that no window reaches any more, when it is worth it.
+    pub(crate) fn clean(&mut self) {
+        if self.state.wants_cleaning() {
+            let window = self.config.attribution_rate_limit_window.max(self.config.origin_rate_limit_window);
+            self.record(Change::StaleRecordsRemoved { now: self.now, window });
+        }
+    }
+
+    pub(crate) fn finish<T>(self, outcome: T) -> Effects<T> {
+        let Self { trace, changes, debug_reports, .. } = self;
+        Effects { outcome, changes, debug_reports, trace }
+    }
+
+    /// Notes a limit: passes while `used` is below or at `limit`.
+    pub(crate) fn within(
+        &mut self,
+        check: &'static str,
+        used: usize,
+        limit: usize,
+        of: impl FnOnce() -> String,
+    ) -> bool {
+        self.trace.check(check, used <= limit, || format!("{used} of {limit} {}", of()))
+    }
+
+    pub(crate) fn stop(&mut self, check: &'static str, detail: impl FnOnce() -> String) {
+        self.trace.step(check, Verdict::Stopped, detail);
+    }
+}
