@@ -5,13 +5,14 @@
 
 use ascribe_headers::{Coordinator, FilteringIdMaxBytes, Site, SuitableOrigin};
 use base64::{display::Base64Display, prelude::BASE64_STANDARD};
+use rand::CryptoRng;
 use serde::Serialize;
 
 use crate::{
-    Contribution, DebugKeys, Endpoint, ReportId, SealedPayload, Time,
+    Contribution, DebugKeys, Endpoint, PublicKey, ReportId, SealError, SealedPayload, Time,
     json::{self, Text},
     payload,
-    shared_info::{ATTRIBUTION_REPORTING, ATTRIBUTION_REPORTING_DEBUG, Members},
+    shared_info::{Api, Members},
 };
 
 /// Spec: "aggregatable attribution report". A null report has no contributions.
@@ -116,7 +117,7 @@ impl AggregatableReport {
             debug_mode: self.is_debug_mode().then_some("enabled"),
             source_registration_time: self.source_registration_time.map(|time| Text(time.as_whole_days())),
             ..Members::new(
-                ATTRIBUTION_REPORTING,
+                Api::AttributionReporting,
                 &self.destination,
                 self.report_id,
                 &self.reporting_origin,
@@ -132,6 +133,16 @@ impl AggregatableReport {
     #[must_use]
     pub fn plaintext_payload(&self) -> Vec<u8> {
         payload::encode(&self.contributions, Self::MAX_CONTRIBUTIONS, self.filtering_id_max_bytes)
+    }
+
+    /// Spec: "obtain the encrypted payload": seals the payload to one of the coordinator's keys.
+    ///
+    /// Every call draws anew, so that a retry sends another ciphertext of the same contents.
+    ///
+    /// # Errors
+    /// When the key is weak.
+    pub fn seal(&self, key: &PublicKey, rng: &mut impl CryptoRng) -> Result<SealedPayload, SealError> {
+        key.seal(&self.shared_info(), &self.plaintext_payload(), rng)
     }
 
     /// The body of the report and of its debug copy, around this report's sealed payload.
@@ -171,7 +182,7 @@ impl AggregatableDebugReport {
     #[must_use]
     pub fn shared_info(&self) -> String {
         Members::new(
-            ATTRIBUTION_REPORTING_DEBUG,
+            Api::AttributionReportingDebug,
             &self.destination,
             self.report_id,
             &self.reporting_origin,
@@ -188,6 +199,16 @@ impl AggregatableDebugReport {
     #[must_use]
     pub fn plaintext_payload(&self) -> Vec<u8> {
         payload::encode(&self.contributions, Self::MAX_CONTRIBUTIONS, FilteringIdMaxBytes::DEFAULT)
+    }
+
+    /// Spec: "obtain the encrypted payload": seals the payload to one of the coordinator's keys.
+    ///
+    /// Every call draws anew, so that a retry sends another ciphertext of the same contents.
+    ///
+    /// # Errors
+    /// When the key is weak.
+    pub fn seal(&self, key: &PublicKey, rng: &mut impl CryptoRng) -> Result<SealedPayload, SealError> {
+        key.seal(&self.shared_info(), &self.plaintext_payload(), rng)
     }
 
     /// The body, around this report's sealed payload.

@@ -3,6 +3,7 @@
 mod completions;
 mod man;
 mod privacy;
+mod simulate;
 mod validate;
 
 use clap::Subcommand;
@@ -20,6 +21,7 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
     Completions(completions::Args),
@@ -29,6 +31,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
+            Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
             Self::Completions(args) => completions::run(args, output),
