@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::Stdio;
+
 use common::{ascribe, run};
 
 #[test]
@@ -75,4 +77,16 @@ fn where_writing_fails_is_said() {
     let run = run(&["man", "--out", path]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.starts_with(&format!("error: writing manual pages into {path}: ")), "{}", run.stderr);
+}
+
+#[test]
+fn a_reader_who_leaves_is_no_error() {
+    for args in [&["man"][..], &["privacy"], &["privacy", "--json"], &["completions", "zsh"]] {
+        let mut command = ascribe(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("ends");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
 }

@@ -139,6 +139,9 @@ fn what_no_registration_can_say_is_a_usage_error() {
     for bad in [
         ["--windows", "0"],
         ["--windows", "6"],
+        ["--windows", "3,0"],
+        ["--windows", "3,"],
+        ["--buckets", "-1"],
         ["--trigger-data", "33"],
         ["--max-reports", "21"],
         ["--epsilon", "-1"],
@@ -169,8 +172,7 @@ fn a_registration_is_assessed() {
     assert_eq!(run_.code, Some(0), "{run_:?}");
     let json = run_.json();
     assert_eq!(json["max_event_level_reports"], 2);
-    assert_eq!(json["trigger_data"], 4);
-    assert_eq!(json["windows"], 2);
+    assert_eq!(json["trigger_data"], json!(vec![json!({"windows": 2, "buckets": 2}); 4]));
     assert_eq!(json["epsilon"]["value"], 7.25);
     assert_eq!(json["states"]["value"], 45);
     assert_eq!(json["scopes"]["limit"], 3);
@@ -205,4 +207,41 @@ fn what_is_no_registration_is_an_error_with_its_place() {
     assert!(run_.stderr.contains("`ascribe validate register-source`"), "{run_:?}");
     assert_eq!(run(&["privacy", "x.json", "--windows", "2"]).code, Some(2), "one or the other");
     assert_eq!(run(&["privacy", "/nonexistent.json"]).code, Some(2));
+}
+
+#[test]
+fn trigger_data_can_differ() {
+    let states = |args: &[&str]| {
+        let run = run(&[&["privacy", "--json"], args].concat());
+        assert_eq!(run.code, Some(0), "{args:?}");
+        run.json()["states"]["value"].as_u64()
+    };
+    // Nothing, one of the first, one of either window of the second, both alike, both unlike, the first and
+    // one of the second, the first and two of the second in three ways; all with at most 3 reports.
+    assert_eq!(states(&["--windows", "1,2", "--buckets", "1,2"]), Some(2 * (1 + 2 + 3)));
+    assert_eq!(states(&["--windows", "1,2", "--buckets", "1,2", "--max-reports", "2"]), Some(9));
+    assert_eq!(states(&["--windows", "2", "--buckets", "1,1"]), Some(9), "one number for all");
+    assert_eq!(states(&["--windows", "2,2", "--buckets", "1"]), Some(9));
+    assert_eq!(states(&["--trigger-data", "2", "--windows", "2", "--buckets", "1"]), Some(9));
+    assert_eq!(states(&["--buckets", "3"]), Some(2925), "as many as reports are no limit");
+    assert_eq!(states(&["--buckets", "255"]), Some(2925));
+    let text = run(&["privacy", "--windows", "1,2", "--buckets", "1,2"]).stdout;
+    assert!(text.contains("2 trigger data (1 window and 1 bucket; 2 windows and 2 buckets)"), "{text}");
+}
+
+#[test]
+fn lists_have_a_number_for_each_trigger_data() {
+    for args in [
+        &["--trigger-data", "3", "--windows", "1,2"][..],
+        &["--windows", "1,2", "--buckets", "1,2,3"],
+        &["--trigger-data", "0", "--windows", "1,2"],
+    ] {
+        let run = run(&[&["privacy"], args].concat());
+        assert_eq!(run.code, Some(2), "{args:?}");
+        assert!(run.stderr.contains("give one for all of them, or one for each"), "{}", run.stderr);
+    }
+    let ones = ["1"; 33].join(",");
+    let too_many = run(&["privacy", "--windows", &ones]);
+    assert_eq!(too_many.code, Some(2));
+    assert!(too_many.stderr.contains("33 trigger data, at most 32"), "{}", too_many.stderr);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
 use ascribe_headers::{SourceRegistration, SourceType, ValidateOptions};
-use ascribe_privacy::{Epsilon, TriggerStates};
+use ascribe_privacy::{Epsilon, TriggerDataSpec, TriggerStates};
 use clap::builder::RangedU64ValueParser;
 
 use super::Verdict;
@@ -21,19 +21,24 @@ use assessment::{Assessment, Limits, Scopes, Source};
 ///
 /// Counts the outputs that a source can have (which reports, with which trigger data, in which window), and
 /// from that number and epsilon computes how many bits it discloses and how often it is replaced by noise.
-/// What is not given has the default of the source type, and Chromium's limits apply unless others are given.
+/// The source is that of a registration file, or that of the options; what these do not give has the default
+/// of the source type. Chromium's limits apply unless others are given.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:\n  \
     ascribe privacy                                    the default navigation source\n  \
     ascribe privacy --source-type event\n  \
     ascribe privacy source.json                        that of a registration\n  \
     ascribe privacy --trigger-data 4 --max-reports 5   what other sizes cost\n  \
     ascribe privacy --epsilon 12 --json\n  \
+    ascribe privacy --windows 1,3 --buckets 1,2        two trigger data that differ\n  \
     ascribe privacy --scopes-limit 20 --max-event-states 3\n\n\
-    Exit code 1 if the source would be rejected.")]
+    Exit code 1 if the source would be rejected."
+)]
 pub(crate) struct Args {
     /// A source registration, the JSON of `Attribution-Reporting-Register-Source`; `-` for standard input.
-    #[arg(conflicts_with_all = ["windows", "trigger_data", "max_reports", "epsilon", "scopes_limit",
+    #[arg(conflicts_with_all = ["windows", "trigger_data", "max_reports", "buckets", "epsilon", "scopes_limit",
                                 "max_event_states"])]
     file: Option<PathBuf>,
 
@@ -41,9 +46,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TYPE", default_value = "navigation")]
     source_type: SourceTypeArg,
 
-    /// How many event report windows, 1 to 5 [default: 3 for navigation, 1 for event].
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(1..=5))]
-    windows: Option<u8>,
+    /// How many event report windows, 1 to 5; for all trigger data, or a list for each [default: 3 for
+    /// navigation, 1 for event].
+    #[arg(long, value_name = "N,...", value_delimiter = ',',
+          value_parser = RangedU64ValueParser::<u8>::new().range(1..=5))]
+    windows: Vec<u8>,
 
     /// How many trigger data can be told apart, 0 to 32 [default: 8 for navigation, 2 for event].
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(0..=32))]
@@ -53,8 +60,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u8>::new().range(0..=20))]
     max_reports: Option<u8>,
 
+    /// At most this many reports of a trigger data; for all of them, or a list for each [default: as
+    /// many as of the source].
+    ///
+    /// These are the summary buckets of "flexible event-level configurations": proposed, but no registration
+    /// can ask for them, nor for unlike windows.
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    buckets: Vec<u8>,
+
     /// The privacy parameter: 0 is all noise.
-    #[arg(long, value_name = "X", default_value = "14", allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "X", default_value = "14", value_parser = finite)]
     epsilon: f64,
 
     /// Attribution scopes: at most this many a destination.
@@ -68,11 +83,11 @@ pub(crate) struct Args {
     max_event_states: Option<u32>,
 
     /// At most this many bits [default: 11.5 for navigation, 6.5 for event].
-    #[arg(long, value_name = "BITS", help_heading = "Limits", allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "BITS", help_heading = "Limits", value_parser = finite)]
     max_capacity: Option<f64>,
 
     /// At most this many bits with attribution scopes [default: 11.55 for navigation, 6.5 for event].
-    #[arg(long, value_name = "BITS", help_heading = "Limits", allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "BITS", help_heading = "Limits", value_parser = finite)]
     max_scopes_capacity: Option<f64>,
 }
 
@@ -82,7 +97,7 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         Some(file) => registered(file, &options)?,
         None => described(&args)?,
     };
-    let assessment = Assessment::new(source, limits(&args, &options));
+    let assessment = Assessment::new(source, limits(&args, &options))?;
     if output.is_json() {
         output.json(&assessment)?;
     } else {
@@ -103,14 +118,17 @@ fn registered(file: &Path, options: &ValidateOptions) -> anyhow::Result<Source> 
             problems.first().map(ToString::to_string).unwrap_or_default(),
         ),
     };
+    let max_event_level_reports = registration.max_event_level_reports;
+    let spec = TriggerDataSpec {
+        // At most 5.
+        windows: registration.event_report_windows.ends().len() as u8,
+        buckets: max_event_level_reports,
+    };
     let scopes = registration.attribution_scopes.as_ref();
     Ok(Source {
         source_type: options.source_type,
-        states: TriggerStates::new(
-            registration.max_event_level_reports,
-            registration.trigger_data.len(),
-            registration.event_report_windows.ends().len(),
-        )?,
+        max_event_level_reports,
+        trigger_data: vec![spec; registration.trigger_data.len()],
         epsilon: registration.event_level_epsilon,
         scopes: scopes
             .map(|scopes| Scopes { limit: scopes.limit(), max_event_states: scopes.max_event_states() }),
@@ -123,18 +141,37 @@ fn described(args: &Args) -> anyhow::Result<Source> {
         SourceTypeArg::Navigation => TriggerStates::NAVIGATION,
         SourceTypeArg::Event => TriggerStates::EVENT,
     };
-    let states = TriggerStates::new(
-        args.max_reports.unwrap_or(default.max_event_level_reports()),
-        args.trigger_data.unwrap_or(default.trigger_data()).into(),
-        args.windows.unwrap_or(default.windows()).into(),
-    )?;
+    let max_event_level_reports = args.max_reports.unwrap_or(default.max_event_level_reports());
+    // A list says how many trigger data there are, if nothing else does.
+    let listed = [&args.windows, &args.buckets].map(Vec::len).into_iter().find(|&length| length > 1);
+    let number = args.trigger_data.map(usize::from).or(listed).unwrap_or(default.trigger_data().into());
+    let windows = for_each(&args.windows, default.windows(), number, "--windows")?;
+    let buckets = for_each(&args.buckets, max_event_level_reports, number, "--buckets")?;
+    let specs = windows
+        .into_iter()
+        .zip(buckets)
+        .map(|(windows, buckets)| TriggerDataSpec { windows, buckets: buckets.min(max_event_level_reports) });
     let scopes = args.scopes_limit.zip(args.max_event_states);
     Ok(Source {
         source_type: args.source_type.into(),
-        states,
+        max_event_level_reports,
+        trigger_data: specs.collect(),
         epsilon: Epsilon::new(args.epsilon).expect("`finite` has parsed it"),
         scopes: scopes.map(|(limit, max_event_states)| Scopes { limit, max_event_states }),
     })
+}
+
+/// The value of an option for each of so many trigger data.
+fn for_each(given: &[u8], default: u8, number: usize, option: &str) -> anyhow::Result<Vec<u8>> {
+    match given {
+        [] => Ok(vec![default; number]),
+        [all] => Ok(vec![*all; number]),
+        list if list.len() == number => Ok(list.to_vec()),
+        list => bail!(
+            "{option} has {} numbers for {number} trigger data: give one for all of them, or one for each",
+            list.len()
+        ),
+    }
 }
 
 /// The limits to hold it against.

@@ -2,15 +2,16 @@
 
 use ascribe_headers::SourceType;
 use ascribe_privacy::{
-    Epsilon, TriggerStates, channel_capacity, epsilon_to_fit, flip_probability, round_trigger_rate,
-    scopes_channel_capacity,
+    Epsilon, FlexibleStates, InvalidTriggerStates, TriggerDataSpec, channel_capacity, epsilon_to_fit,
+    flip_probability, round_trigger_rate, scopes_channel_capacity,
 };
 use serde::Serialize;
 
 /// What of a source matters here.
 pub(super) struct Source {
     pub(super) source_type: SourceType,
-    pub(super) states: TriggerStates,
+    pub(super) max_event_level_reports: u8,
+    pub(super) trigger_data: Vec<TriggerDataSpec>,
     pub(super) epsilon: Epsilon,
     pub(super) scopes: Option<Scopes>,
 }
@@ -39,8 +40,7 @@ pub(super) struct Limits {
 pub(super) struct Assessment {
     pub(super) source_type: &'static str,
     pub(super) max_event_level_reports: u8,
-    pub(super) trigger_data: u8,
-    pub(super) windows: u8,
+    pub(super) trigger_data: Vec<TriggerData>,
     /// Whether a user agent with these limits accepts the source: all the checks below.
     pub(super) fits: bool,
     pub(super) epsilon: Check<f64>,
@@ -54,6 +54,13 @@ pub(super) struct Assessment {
     pub(super) epsilon_to_fit: Option<f64>,
     /// The noise with that epsilon.
     pub(super) noise_to_fit: Option<Noise>,
+}
+
+/// How one trigger data is reported.
+#[derive(Clone, Copy, PartialEq, Serialize)]
+pub(super) struct TriggerData {
+    pub(super) windows: u8,
+    pub(super) buckets: u8,
 }
 
 /// A value, and the limit that it may reach but not pass.
@@ -87,8 +94,9 @@ pub(super) struct Noise {
 }
 
 impl Assessment {
-    pub(super) fn new(source: Source, limits: Limits) -> Self {
-        let count = source.states.count();
+    pub(super) fn new(source: Source, limits: Limits) -> Result<Self, InvalidTriggerStates> {
+        let outputs = FlexibleStates::new(source.max_event_level_reports, &source.trigger_data)?;
+        let count = outputs.count();
         let epsilon = Check::new(source.epsilon.get(), limits.epsilon);
         let states = Check::new(count, limits.states.into());
         let information_gain = Check::new(channel_capacity(count, source.epsilon), limits.capacity);
@@ -103,20 +111,22 @@ impl Assessment {
         // With too many states, no epsilon is small enough.
         let max_epsilon = Epsilon::new(limits.epsilon).filter(|_| states.fits);
         let epsilon_to_fit = max_epsilon.and_then(|max| epsilon_to_fit(count, limits.capacity, max));
-        Self {
+        let trigger_data = source.trigger_data.iter();
+        Ok(Self {
             source_type: source.source_type.as_str(),
-            max_event_level_reports: source.states.max_event_level_reports(),
-            trigger_data: source.states.trigger_data(),
-            windows: source.states.windows(),
+            max_event_level_reports: source.max_event_level_reports,
+            trigger_data: trigger_data
+                .map(|&TriggerDataSpec { windows, buckets }| TriggerData { windows, buckets })
+                .collect(),
             fits,
             epsilon,
             states,
             information_gain,
             scopes,
-            noise: Noise::new(source.states, source.epsilon),
+            noise: Noise::new(&outputs, source.epsilon),
             epsilon_to_fit: epsilon_to_fit.map(Epsilon::get),
-            noise_to_fit: epsilon_to_fit.map(|epsilon| Noise::new(source.states, epsilon)),
-        }
+            noise_to_fit: epsilon_to_fit.map(|epsilon| Noise::new(&outputs, epsilon)),
+        })
     }
 }
 
@@ -149,16 +159,12 @@ impl ScopesAssessment {
 }
 
 impl Noise {
-    fn new(states: TriggerStates, epsilon: Epsilon) -> Self {
-        let flip_probability = flip_probability(states.count(), epsilon);
-        // A uniform output is a word of r letters from n pairs and a blank, all letters alike: on average
-        // the blank has its share, r / (n + 1), and reports have the rest.
-        let pairs = f64::from(states.trigger_data()) * f64::from(states.windows());
+    fn new(outputs: &FlexibleStates, epsilon: Epsilon) -> Self {
+        let flip_probability = flip_probability(outputs.count(), epsilon);
         Self {
             flip_probability,
             randomized_trigger_rate: round_trigger_rate(flip_probability),
-            fake_reports_per_noised_source: f64::from(states.max_event_level_reports()) * pairs
-                / (pairs + 1.0),
+            fake_reports_per_noised_source: outputs.mean_reports(),
         }
     }
 }

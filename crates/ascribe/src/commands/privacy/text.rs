@@ -9,11 +9,10 @@ use crate::output::{ERROR, GOOD, STRONG};
 pub(super) fn print(assessment: &Assessment, out: &mut impl Write) -> io::Result<()> {
     let a = assessment;
     let title = format!(
-        "A source of type {} with {}, {} trigger data, {} and an epsilon of {}",
+        "A source of type {} with {}, {} and an epsilon of {}",
         a.source_type,
         counted(a.max_event_level_reports, "event-level report"),
-        a.trigger_data,
-        counted(a.windows, "window"),
+        trigger_data(a),
         a.epsilon.value,
     );
     writeln!(out, "{STRONG}{title}{STRONG:#}\n")?;
@@ -33,6 +32,25 @@ pub(super) fn print(assessment: &Assessment, out: &mut impl Write) -> io::Result
         writeln!(out, "\n{ERROR}rejected:{ERROR:#} {problem}")?;
     }
     Ok(())
+}
+
+/// "8 trigger data, 3 windows", or each on its own if they differ or have buckets.
+fn trigger_data(a: &Assessment) -> String {
+    let number = a.trigger_data.len();
+    match a.trigger_data.first() {
+        None => "no trigger data".to_owned(),
+        Some(first)
+            if first.buckets == a.max_event_level_reports && a.trigger_data.iter().all(|d| d == first) =>
+        {
+            format!("{number} trigger data, {}", counted(first.windows, "window"))
+        }
+        Some(_) => {
+            let each = a.trigger_data.iter().map(|data| {
+                format!("{} and {}", counted(data.windows, "window"), counted(data.buckets, "bucket"))
+            });
+            format!("{number} trigger data ({})", each.collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 fn row<T: ToString>(
@@ -127,6 +145,8 @@ fn in_words(noise: &Noise) -> String {
     let probability = noise.flip_probability;
     let sources = if probability == 0.0 {
         return "None: no source will report fake data.".to_owned();
+    } else if probability == 1.0 {
+        "Every source".to_owned()
     } else if probability >= 0.995 {
         "Nearly every source".to_owned()
     } else if probability >= 0.1 {
@@ -193,7 +213,7 @@ mod tests {
             (0.1, "About 10 in 100 sources"),
             (0.994, "About 99 in 100 sources"),
             (0.995, "Nearly every source"),
-            (1.0, "Nearly every source"),
+            (1.0, "Every source"),
         ] {
             let words = in_words(&noise(probability));
             assert!(words.starts_with(expected), "{probability}: {words}");

@@ -156,4 +156,37 @@ mod tests {
         let excerpt = excerpt(&accents, accents.len()..accents.len(), 10);
         assert!(excerpt.shown.chars().count() <= 50);
     }
+
+    /// How many columns a terminal gives to what is shown.
+    fn columns(shown: &str) -> usize {
+        shown.chars().map(|c| c.width().expect("nothing hidden is shown")).sum()
+    }
+
+    #[test]
+    fn every_short_text_and_every_mark() {
+        let alphabet = ['a', '日', '\t', '\n', '\u{301}'];
+        let mut texts = vec![String::new()];
+        for length in 0..4 {
+            let longest: Vec<_> =
+                texts.iter().filter(|text| text.chars().count() == length).cloned().collect();
+            texts.extend(longest.iter().flat_map(|text| alphabet.map(|c| format!("{text}{c}"))));
+        }
+        assert_eq!(texts.len(), 1 + 5 + 25 + 125 + 625);
+        for text in &texts {
+            let boundaries: Vec<_> = (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
+            for (i, &start) in boundaries.iter().enumerate() {
+                for &end in &boundaries[i..] {
+                    for width in 1..8 {
+                        let excerpt = excerpt(text, start..end, width);
+                        let what = format!("{text:?}, {start}..{end}, {width}: {excerpt:?}");
+                        let ellipses = excerpt.shown.matches('…').count();
+                        assert!(columns(&excerpt.shown) <= width + ellipses && ellipses <= 2, "{what}");
+                        assert!(excerpt.carets.trim_start().starts_with('^'), "{what}");
+                        let marked = excerpt.carets.len();
+                        assert!(marked <= columns(&excerpt.shown) + 1, "{what}");
+                    }
+                }
+            }
+        }
+    }
 }
