@@ -99,7 +99,9 @@ impl Site {
         let serialized = match host {
             Host::Domain(domain) => {
                 let registrable = psl::domain_str(domain).unwrap_or(domain);
-                format!("{scheme}://{registrable}")
+                // The list knows nothing of a trailing dot, but for the URL standard it is another domain.
+                let dot = if domain.ends_with('.') && !registrable.ends_with('.') { "." } else { "" };
+                format!("{scheme}://{registrable}{dot}")
             }
             Host::Ipv4(ip) => format!("{scheme}://{ip}"),
             Host::Ipv6(ip) => format!("{scheme}://[{ip}]"),
@@ -181,6 +183,8 @@ mod tests {
             ("https://a.shop.co.uk:8443", "https://a.shop.co.uk:8443", "https://shop.co.uk"),
             ("https://a.b.github.io", "https://a.b.github.io", "https://b.github.io"),
             ("https://github.io", "https://github.io", "https://github.io"),
+            ("https://a.shop.example./", "https://a.shop.example.", "https://shop.example."),
+            ("https://example.", "https://example.", "https://example."),
             ("https://reporter.test:443", "https://reporter.test", "https://reporter.test"),
             ("http://localhost:8080/a", "http://localhost:8080", "http://localhost"),
             ("http://a.localhost", "http://a.localhost", "http://a.localhost"),
