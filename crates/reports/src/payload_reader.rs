@@ -171,6 +171,10 @@ impl<'b> Reader<'b> {
             let kind = PayloadErrorKind::Length { key, len: bytes.len(), min, max: N };
             return Err(PayloadError { position, kind });
         }
+        // The usual case, and faster than copying a length that is not known.
+        if let Ok(whole) = bytes.try_into() {
+            return Ok(whole);
+        }
         let mut padded = [0; N];
         padded[N - bytes.len()..].copy_from_slice(bytes);
         Ok(padded)
