@@ -56,6 +56,8 @@
 //! ```
 
 mod aggregatable;
+mod aggregatable_body;
+mod aggregatable_debug;
 mod endpoint;
 mod event_level;
 mod json;
@@ -66,10 +68,12 @@ mod payload_reader;
 mod private_key_set;
 mod seal;
 mod shared_info;
+mod shared_info_reader;
 mod time;
 mod verbose;
 
-pub use aggregatable::{AggregatableDebugReport, AggregatableReport};
+pub use aggregatable::AggregatableReport;
+pub use aggregatable_debug::AggregatableDebugReport;
 pub use endpoint::Endpoint;
 pub use event_level::EventLevelReport;
 pub use key::{KeyIdTooLong, PrivateKey, PublicKey};
@@ -78,7 +82,8 @@ pub use payload::Contribution;
 pub use payload_reader::{Payload, PayloadError, PayloadErrorKind};
 pub use private_key_set::PrivateKeySet;
 pub use seal::{OpenError, SealError, SealedPayload};
-pub use shared_info::{Api, SharedInfo, SharedInfoError, Version};
+pub use shared_info::{Api, SharedInfo, Version};
+pub use shared_info_reader::SharedInfoError;
 pub use time::{Duration, Time};
 pub use verbose::{VerboseDebugData, VerboseDebugReport};
 
