@@ -1,13 +1,7 @@
 //! The public keys of a coordinator, as it serves them, and the choice of one for each report.
 //!
 //! Spec: "obtain the public key for encryption", which leaves the response and the choice to the user
-//! agent. As in Chromium, the response is JSON of at most 1 MB,
-//!
-//! ```text
-//! {"keys": [{"id": "<at most 128 bytes>", "key": "<base64 of 32 bytes>"}, ...]}
-//! ```
-//!
-//! is taken whole or not at all, and each report picks one of its keys at random.
+//! agent. Both are as in Chromium here.
 
 use std::{borrow::Cow, collections::HashSet, num::NonZeroUsize};
 
@@ -22,6 +16,14 @@ use crate::{
 };
 
 /// The public keys of a coordinator: at least one, each with its own ID.
+///
+/// It serves them at `/.well-known/aggregation-service/v1/public-keys`, as JSON of at most 1 MB:
+///
+/// ```text
+/// {"keys": [{"id": "<at most 128 bytes>", "key": "<base64 of 32 bytes>"}, ...]}
+/// ```
+///
+/// The set is taken whole or not at all, and each report picks one of its keys at random.
 ///
 /// ```
 /// use ascribe_reports::{KeySet, UniformKey};
