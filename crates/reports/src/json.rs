@@ -1,5 +1,5 @@
-//! JSON bytes as reports carry them: no spaces, members in alphabetical order, numbers as ECMAScript
-//! prints them.
+//! JSON: written as reports carry it, without spaces, members in alphabetical order, numbers as ECMAScript
+//! prints them; and read from objects only.
 //!
 //! Spec: Infra's "serialize an Infra value to JSON bytes", which is ECMAScript's `JSON.stringify`. The
 //! spec leaves the order of members open; alphabetical is what Chromium sends. Structs that are written

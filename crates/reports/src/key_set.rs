@@ -1,16 +1,11 @@
 //! The public keys of a coordinator, as it serves them, and the choice of one for each report.
 //!
 //! Spec: "obtain the public key for encryption", which leaves the response and the choice to the user
-//! agent. As in Chromium, the response is JSON of at most 1 MB,
-//!
-//! ```text
-//! {"keys": [{"id": "<at most 128 bytes>", "key": "<base64 of 32 bytes>"}, ...]}
-//! ```
-//!
-//! is taken whole or not at all, and each report picks one of its keys at random.
+//! agent. Both are as in Chromium here.
 
 use std::{borrow::Cow, collections::HashSet, num::NonZeroUsize};
 
+use ascribe_headers::Coordinator;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -22,6 +17,14 @@ use crate::{
 };
 
 /// The public keys of a coordinator: at least one, each with its own ID.
+///
+/// It serves them at [`KeySet::PATH`], as JSON of at most 1 MB:
+///
+/// ```text
+/// {"keys": [{"id": "<at most 128 bytes>", "key": "<base64 of 32 bytes>"}, ...]}
+/// ```
+///
+/// The set is taken whole or not at all, and each report picks one of its keys at random.
 ///
 /// ```
 /// use ascribe_reports::{KeySet, UniformKey};
@@ -89,6 +92,15 @@ impl<R: Rng> KeyDraw for UniformKey<R> {
 impl KeySet {
     /// The most bytes that a coordinator's response can have.
     pub const MAX_BYTES: usize = 1_000_000;
+
+    /// The path that a coordinator serves its keys at.
+    pub const PATH: &str = "/.well-known/aggregation-service/v1/public-keys";
+
+    /// Where a coordinator serves its keys.
+    #[must_use]
+    pub fn url(coordinator: &Coordinator) -> String {
+        [coordinator.origin().as_str(), Self::PATH].concat()
+    }
 
     /// Reads a coordinator's response. Unknown members are ignored.
     ///
@@ -180,6 +192,7 @@ pub(crate) fn check_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<(), Ke
 
 #[cfg(test)]
 mod tests {
+    use ascribe_headers::Coordinators;
     use rand::SeedableRng;
     use rand_chacha::ChaCha20Rng;
     use serde_json::{Value, json};
@@ -201,6 +214,14 @@ mod tests {
         assert_eq!((b.id(), b.as_bytes()[31]), ("b", 32));
         assert_eq!((a.id(), a.as_bytes()[0]), ("a", 9));
         assert_eq!(keys.to_json(), text);
+    }
+
+    #[test]
+    fn keys_are_served_at_a_well_known_path() {
+        assert_eq!(
+            KeySet::url(Coordinators::chromium().default_coordinator()),
+            "https://publickeyservice.msmt.aws.privacysandboxservices.com/.well-known/aggregation-service/v1/public-keys"
+        );
     }
 
     #[test]

@@ -1,11 +1,7 @@
 //! Reading plaintext payloads, whoever wrote them.
 //!
-//! What is accepted is wider than what [`AggregatableReport`](crate::AggregatableReport) writes, because
-//! peers write otherwise: maps and lists of definite or indefinite length, keys in any order, buckets of
-//! 1 to 16 bytes, values of up to 4 and filtering IDs of up to 8 (a shorter one has leading zeros left
-//! out, an absent ID is 0). Byte and text strings must have a definite length. Members with unknown keys
-//! are skipped, as a later version may add some; a key that stands twice is an error, since readers
-//! would disagree on which one counts.
+//! Spec: what is read is its "plaintext payload"; it says nothing about reading. What is accepted is wider
+//! than what reports write: see [`Payload::parse`].
 //!
 //! The input may be hostile: memory and time are linear in its length whatever counts it claims, and
 //! nesting is bounded by [`MAX_DEPTH`].
@@ -97,6 +93,12 @@ pub enum PayloadErrorKind {
 impl Payload {
     /// Reads a plaintext payload: `{data: [{bucket, value, id?}], operation: "histogram"}`.
     ///
+    /// Peers write otherwise than [`AggregatableReport`](crate::AggregatableReport) does. Maps and lists
+    /// may have a definite or indefinite length, keys any order, buckets 1 to 16 bytes, values up to 4 and
+    /// filtering IDs up to 8; a shorter one has leading zeros left out, an absent ID is 0. Byte and text
+    /// strings must have a definite length. Members with unknown keys are skipped, as a later version may
+    /// add some; a key that stands twice is an error, since readers would disagree on which one counts.
+    ///
     /// # Errors
     /// When the bytes are anything else; see [`PayloadErrorKind`].
     pub fn parse(cbor: &[u8]) -> Result<Self, PayloadError> {
@@ -170,6 +172,10 @@ impl<'b> Reader<'b> {
         if !(min..=N).contains(&bytes.len()) {
             let kind = PayloadErrorKind::Length { key, len: bytes.len(), min, max: N };
             return Err(PayloadError { position, kind });
+        }
+        // The usual case, and faster than copying a length that is not known.
+        if let Ok(whole) = bytes.try_into() {
+            return Ok(whole);
         }
         let mut padded = [0; N];
         padded[N - bytes.len()..].copy_from_slice(bytes);

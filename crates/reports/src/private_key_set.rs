@@ -1,14 +1,6 @@
 //! The private keys of a coordinator, and the file that holds them.
 //!
-//! The file is JSON: the private counterpart of what the coordinator serves, with another member name, so
-//! that neither is ever taken for the other:
-//!
-//! ```text
-//! {"keys": [{"id": "<at most 128 bytes>", "private_key": "<base64 of 32 bytes>"}, ...]}
-//! ```
-//!
-//! Unknown members are ignored, so that other software may note when a key was made. Whoever reads the
-//! file can read all contributions of all users: it belongs to the aggregation process alone.
+//! Spec: none. It leaves the side of the coordinator open.
 
 use std::borrow::Cow;
 
@@ -23,6 +15,16 @@ use crate::{
 };
 
 /// The private keys of a coordinator: at least one, each with its own ID. Wiped from memory when dropped.
+///
+/// They are kept in a file of JSON: the private counterpart of what the coordinator serves, with another
+/// member name, so that neither is ever taken for the other:
+///
+/// ```text
+/// {"keys": [{"id": "<at most 128 bytes>", "private_key": "<base64 of 32 bytes>"}, ...]}
+/// ```
+///
+/// Unknown members are ignored, so that other software may note when a key was made. Whoever reads the
+/// file can read all contributions of all users: it belongs to the aggregation process alone.
 ///
 /// ```
 /// use ascribe_reports::{PrivateKey, PrivateKeySet};

@@ -66,6 +66,9 @@ pub enum OpenError {
 impl PublicKey {
     /// Seals a plaintext payload to this key and to the shared info it is sent with.
     ///
+    /// HPKE (RFC 9180) in base mode, with X25519, HKDF-SHA256 and ChaCha20-Poly1305. `rng` gives the 32
+    /// bytes that the encapsulated key is derived from.
+    ///
     /// # Errors
     /// When the key is weak, or the plaintext longer than 256 GiB.
     pub fn seal(

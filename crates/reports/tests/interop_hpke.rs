@@ -2,17 +2,13 @@
 //!
 //! The peer is a script around Tink (`interop/hpke_peer.py`). `scripts/interop-venv.sh` installs it and
 //! prints the interpreter that the environment variable `ASCRIBE_INTEROP_PYTHON` is to name; without it
-//! these tests say so and pass.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "tests run a program and say what they skip"
-)]
+//! the tests that run it say so and pass, and what it once sealed (`interop/sealed_by_tink.json`) is left.
+#![expect(clippy::disallowed_methods, reason = "tests run a program")]
 
 use std::{
     env,
     fmt::Write as _,
-    io::{BufRead, BufReader, Write as _},
+    io::{self, BufRead, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -35,9 +31,12 @@ struct Peer {
 impl Peer {
     fn start() -> Option<Self> {
         let Ok(python) = env::var("ASCRIBE_INTEROP_PYTHON") else {
-            eprintln!(
+            // The test runner would keep what `eprintln` says to itself.
+            writeln!(
+                io::stderr(),
                 "skipped: ASCRIBE_INTEROP_PYTHON names no Python with tink; see scripts/interop-venv.sh"
-            );
+            )
+            .expect("stderr is open");
             return None;
         };
         let mut process = Command::new(&python)
@@ -103,6 +102,24 @@ fn report(rng: &mut ChaCha20Rng) -> AggregatableReport {
         trigger_context_id: Some("é".into()),
         filtering_id_max_bytes: FilteringIdMaxBytes::new(8).expect("8 is the most"),
         debug_keys: DebugKeys::default(),
+    }
+}
+
+#[test]
+fn we_open_what_the_peer_once_sealed() {
+    let recorded: Value =
+        serde_json::from_str(include_str!("interop/sealed_by_tink.json")).expect("a file of ours");
+    let sealed = recorded["sealed"].as_array().expect("a list");
+    assert_eq!(sealed.len(), 3);
+    for case in sealed {
+        let bytes: [u8; 32] = unhex(&case["private_key"]).try_into().expect("32 bytes");
+        let private = PrivateKey::new("k", bytes.into()).expect("a short ID");
+        assert_eq!(private.public().as_bytes(), unhex(&case["public_key"]).as_slice());
+        let shared_info = case["shared_info"].as_str().expect("text");
+        let ciphertext = unhex(&case["ciphertext"]);
+        assert_eq!(private.open(shared_info, &ciphertext), Ok(unhex(&case["plaintext"])));
+        let other_info = [shared_info, " "].concat();
+        assert_eq!(private.open(&other_info, &ciphertext), Err(OpenError::Inauthentic));
     }
 }
 
