@@ -5,13 +5,15 @@
 //! reason; then it must fail. Cases that are not listed run too.
 #![expect(clippy::print_stdout, reason = "a test program")]
 
+mod common;
+
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use ascribe_simulation::{Case, Noise, Setup, apply_api_config, compare, run_case};
+use ascribe_simulation::{Setup, apply_api_config};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 const LISTED: &str = include_str!("conformance/cases.txt");
@@ -30,43 +32,27 @@ fn main() {
 }
 
 fn trials(folder: &Path) -> Vec<Trial> {
-    let listed = lines(LISTED);
-    let failing = lines(EXPECTED_FAILURES);
-    let present = fs::read_dir(folder).into_iter().flatten().flatten();
-    let present =
-        present.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
-    let mut names: BTreeSet<String> =
-        present.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    let base = match base(folder) {
+        Ok(base) => base,
+        Err(error) => return vec![Trial::test("default_config", move || Err(error))],
+    };
+    let failing = common::names(EXPECTED_FAILURES);
+    let present = common::case_files(folder).unwrap_or_default();
+    let mut names: BTreeSet<String> = present.into_iter().map(|(name, _)| name).collect();
     names.remove("default_config");
-    names.extend(listed.iter().map(|name| (*name).to_owned()));
+    names.extend(common::names(LISTED).into_iter().map(str::to_owned));
     let trial = |name: String| {
         let path = folder.join(format!("{name}.json"));
         let fails = failing.contains(&*name);
-        Trial::test(name, move || match (check(&path), fails) {
-            (Ok(()), true) => Err("passes, but is listed as an expected failure".into()),
-            (Err(_), true) => Ok(()),
-            (result, false) => result,
-        })
+        common::trial(name, path, base.clone(), fails)
     };
     names.into_iter().map(trial).collect()
 }
 
-/// The first word of each line; the rest is a reason.
-fn lines(list: &str) -> BTreeSet<&str> {
-    list.lines().filter_map(|line| line.split_whitespace().next()).filter(|w| !w.starts_with('#')).collect()
-}
-
-fn check(path: &Path) -> Result<(), Failed> {
-    let base = fs::read_to_string(path.with_file_name("default_config.json"))?;
-    let text = fs::read_to_string(path)?;
-    let case: Case<'_> = serde_json::from_str(&text)?;
+/// The suite's own parameters.
+fn base(folder: &Path) -> Result<Setup, Failed> {
+    let text = fs::read_to_string(folder.join("default_config.json"))?;
     let mut setup = Setup::default();
-    apply_api_config(&mut setup, &serde_json::from_str(&base)?)?;
-    apply_api_config(&mut setup, &case.api_config)?;
-    let run = run_case(&case, &setup, Noise::Recorded).map_err(|(at, e)| format!("entry {at}: {e}"))?;
-    let expected = case.output.ok_or("the case has no expected output")?.reports;
-    match compare(&expected, &run.reports) {
-        None => Ok(()),
-        Some(difference) => Err(format!("\n{difference}").into()),
-    }
+    apply_api_config(&mut setup, &serde_json::from_str(&text)?)?;
+    Ok(setup)
 }
