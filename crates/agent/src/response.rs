@@ -3,6 +3,8 @@
 //! Spec: "process an attribution eligible response", "get the registration platform". The spec leaves the
 //! eligibilities "unset" and "trigger" out; both mean a trigger, as in Chromium.
 
+use std::fmt;
+
 use ascribe_headers::{Eligibility, Parsed, Registrar, RegistrationInfo, SourceType, SupportedRegistrars};
 
 /// The headers of one response that matter here; each as received, repeated fields joined with `, `.
@@ -57,6 +59,23 @@ pub enum Ignored {
     UnsuitableReportingOrigin,
     /// The navigation has sources of this reporting origin with another set of attribution scopes.
     OtherScopesInNavigation,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NothingEligible => "no registration header that the request makes eligible",
+            Self::InvalidInfo => "Attribution-Reporting-Info is invalid",
+            Self::SourceAndTrigger => "source and trigger headers, and only one of them may be",
+            Self::WebAndOs => "web and OS headers, and no preferred-platform",
+            Self::PreferredPlatformMissing => "no header for the preferred platform",
+            Self::UnsupportedPlatform => "only headers for platforms that are not supported",
+            Self::UnsuitableReportingOrigin => "the response's origin is not potentially trustworthy",
+            Self::OtherScopesInNavigation => {
+                "the navigation has sources of this reporting origin with another set of attribution scopes"
+            }
+        })
+    }
 }
 
 /// "Process an attribution eligible response", up to the header to be parsed.

@@ -5,7 +5,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// A scheme and registrable domain, such as `https://advertiser.example`.
 ///
@@ -61,7 +61,8 @@ impl SuitableOrigin {
             return Err(UnsuitableOrigin::NotTrustworthy);
         }
         let site = Site::of(url.scheme(), &host);
-        let serialized = url.origin().ascii_serialization();
+        // Of these schemes, it is the URL without user, password, default port, path, query and fragment.
+        let serialized = format!("{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort]);
         // Most origins are their own site: share the allocation.
         let serialized = if *serialized == *site.0 { site.0.clone() } else { serialized.into() };
         Ok(Self { serialized, site })
@@ -99,7 +100,9 @@ impl Site {
         let serialized = match host {
             Host::Domain(domain) => {
                 let registrable = psl::domain_str(domain).unwrap_or(domain);
-                format!("{scheme}://{registrable}")
+                // The list knows nothing of a trailing dot, but for the URL standard it is another domain.
+                let dot = if domain.ends_with('.') && !registrable.ends_with('.') { "." } else { "" };
+                format!("{scheme}://{registrable}{dot}")
             }
             Host::Ipv4(ip) => format!("{scheme}://{ip}"),
             Host::Ipv6(ip) => format!("{scheme}://[{ip}]"),
@@ -181,6 +184,9 @@ mod tests {
             ("https://a.shop.co.uk:8443", "https://a.shop.co.uk:8443", "https://shop.co.uk"),
             ("https://a.b.github.io", "https://a.b.github.io", "https://b.github.io"),
             ("https://github.io", "https://github.io", "https://github.io"),
+            ("https://a.shop.example./", "https://a.shop.example.", "https://shop.example."),
+            ("https://example.", "https://example.", "https://example."),
+            ("https://user:pw@reporter.test:8443/", "https://reporter.test:8443", "https://reporter.test"),
             ("https://reporter.test:443", "https://reporter.test", "https://reporter.test"),
             ("http://localhost:8080/a", "http://localhost:8080", "http://localhost"),
             ("http://a.localhost", "http://a.localhost", "http://a.localhost"),

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
 use crate::ProblemKind;
 
 /// One step into a JSON value or structured field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
 pub enum PathItem {
     /// A member of an object or dictionary.
     Key(Box<str>),
@@ -13,8 +16,8 @@ pub enum PathItem {
     Index(usize),
 }
 
-/// Where in a header something is; empty for the whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where in a header something is; empty for the whole. Serialized as a list of keys and indices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Path(pub Vec<PathItem>);
 
 /// A parsed header: what it registers, unless there are errors, and all that is to be said about it.
@@ -28,7 +31,7 @@ pub struct Parsed<T> {
     pub warnings: Vec<Problem>,
 }
 
-/// One thing to be said about a header.
+/// One thing to be said about a header. Serialized as `path` and `message`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// Where.
@@ -63,5 +66,14 @@ impl fmt::Display for Path {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.kind)
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut problem = serializer.serialize_struct("Problem", 2)?;
+        problem.serialize_field("path", &self.path)?;
+        problem.serialize_field("message", &self.kind.to_string())?;
+        problem.end()
     }
 }

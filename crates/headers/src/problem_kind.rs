@@ -234,6 +234,64 @@ pub enum ProblemKind {
     #[error("prohibited with aggregatable_source_registration_time include")]
     ProhibitedWithSourceTime,
 
+    // What a source discloses.
+    /// More output states than "max trigger-state cardinality".
+    #[error("{states} possible output states, at most {limit}")]
+    TooManyStates {
+        /// How many sets of event-level reports the source can make.
+        states: u128,
+        /// The most allowed.
+        limit: u32,
+    },
+    /// More output states than the attribution scopes' `max_event_states`.
+    #[error("{states} possible output states, above max_event_states, {limit}")]
+    TooManyEventStates {
+        /// How many sets of event-level reports the source can make.
+        states: u128,
+        /// `max_event_states`.
+        limit: u32,
+    },
+    /// More bits than "max event-level channel capacity per source".
+    #[error("{bits:.2} bits of information, above the channel capacity per source, {limit:.2}")]
+    DisclosesTooMuch {
+        /// What the source can disclose.
+        bits: f64,
+        /// The most allowed.
+        limit: f64,
+    },
+    /// More bits than "max event-level attribution scopes channel capacity per source".
+    #[error("{bits:.2} bits of information with attribution scopes, above the capacity, {limit:.2}")]
+    ScopesDiscloseTooMuch {
+        /// What the source can disclose.
+        bits: f64,
+        /// The most allowed.
+        limit: f64,
+    },
+    /// A note.
+    #[error("information gain: {bits:.2} bits")]
+    Discloses {
+        /// What the source can disclose.
+        bits: f64,
+    },
+    /// A note.
+    #[error("information gain with attribution scopes: {bits:.2} bits")]
+    ScopesDisclose {
+        /// What the source can disclose.
+        bits: f64,
+    },
+    /// A note.
+    #[error("possible output states: {states}")]
+    OutputStates {
+        /// How many sets of event-level reports the source can make.
+        states: u128,
+    },
+    /// A note.
+    #[error("randomized trigger rate: {rate:.7}")]
+    RandomizedTriggerRate {
+        /// How often the reports are drawn at random: 0 to 1.
+        rate: f64,
+    },
+
     // Structured fields.
     /// The value of a dictionary key has no meaning.
     #[error("the value is ignored")]

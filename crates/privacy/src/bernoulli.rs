@@ -39,11 +39,11 @@ mod tests {
 
     #[test]
     fn an_odd_count_is_true() {
-        // γ = 1/2, so that HIGH ends the count at once.
+        // A coin of 1/2, then for K > 1 one of 1/K: HIGH ends the count.
         assert!(exp_minus(1, 2, &mut Script::new([HIGH])), "K = 1");
-        assert!(!exp_minus(1, 2, &mut Script::new([LOW, LOW, HIGH])), "K = 2");
-        assert!(!exp_minus(1, 2, &mut Script::new([LOW, LOW, LOW, HIGH])), "K = 2: the coin of 1/2 fell");
-        assert!(exp_minus(1, 2, &mut Script::new([LOW, LOW, LOW, LOW, HIGH])), "K = 3");
+        assert!(!exp_minus(1, 2, &mut Script::new([LOW, HIGH])), "K = 2");
+        assert!(!exp_minus(1, 2, &mut Script::new([LOW, LOW, HIGH])), "K = 2: the other coin fell");
+        assert!(exp_minus(1, 2, &mut Script::new([LOW, LOW, LOW, HIGH])), "K = 3");
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl TriggerStates {
 }
 
 /// `C(n, k)` for `n ≤ 180` and `k ≤ 20`: each step's product is below 180 · C(180, 20) < 2^96.
-fn binomial(n: u128, k: u128) -> u128 {
+pub(crate) fn binomial(n: u128, k: u128) -> u128 {
     // After step i this is C(n, i), an integer: the division is exact. For k > n a factor is 0.
     (1..=k).fold(1, |ways, i| ways * (n + 1).saturating_sub(i) / i)
 }

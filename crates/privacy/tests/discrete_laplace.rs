@@ -13,7 +13,7 @@ fn epsilon(epsilon: f64) -> Epsilon {
 #[test]
 fn small_scales_have_their_distribution() {
     // P(z) = (e^(1/scale) − 1) / (e^(1/scale) + 1) · e^(−|z|/scale), the tails together in one cell each.
-    // False-alarm probability below 10^-7 for each of 5 tests.
+    // False-alarm probability below 5 * 10^-8 together.
     let mut rng = rng();
     for (numerator, denominator) in [(1, 2), (1, 1), (2, 3), (7, 3), (5, 1)] {
         let draws = 100_000;
@@ -39,7 +39,7 @@ fn small_scales_have_their_distribution() {
 #[test]
 fn summary_noise_has_its_distribution() {
     // 64 cells between quantiles of the continuous Laplace distribution, whose difference to the discrete
-    // one is below 1 / scale, 10^-3 of a cell's probability. False-alarm probability below 10^-7 for each of 4.
+    // one is below 1 / scale, 10^-3 of a cell's probability. False-alarm probability below 4 * 10^-8.
     let mut rng = rng();
     for e in [10.0, 1.0, 0.1, 64.0 / 3.0] {
         let noise = DiscreteLaplace::new(65536, epsilon(e)).expect("a scale");

@@ -31,7 +31,7 @@ fn an_epsilon_of_zero_is_all_noise() {
 
 #[test]
 fn the_response_has_its_distribution() {
-    // Truth and each output are one cell; false-alarm probability below 10^-7 for each of 4 tests.
+    // Truth and each output are one cell; false-alarm probability below 4 * 10^-8 together.
     let mut rng = rng();
     for (states, e) in [
         (TriggerStates::EVENT, 0.5),
@@ -58,7 +58,7 @@ fn the_response_has_its_distribution() {
 
 #[test]
 fn rare_noise_is_as_rare_as_it_should_be() {
-    // 0.0024263 of 200000 sources: two cells, false-alarm probability below 10^-7.
+    // 0.0024263 of 200000 sources: two cells, false-alarm probability below 10^-8.
     let mut rng = rng();
     let draws = 200_000;
     let states = TriggerStates::NAVIGATION;

@@ -1,17 +1,17 @@
 //! Aggregatable reports: contributions to a histogram that only an aggregation service can read.
 //!
-//! Spec: "aggregatable attribution report", "aggregatable debug report", and of report delivery: debug
-//! mode, shared info, plaintext payload, "obtain an aggregatable report body", the URLs.
+//! Spec: "aggregatable attribution report", and of report delivery: its debug mode, shared info, plaintext
+//! payload, encrypted payload, body and URL.
 
 use ascribe_headers::{Coordinator, FilteringIdMaxBytes, Site, SuitableOrigin};
-use base64::{display::Base64Display, prelude::BASE64_STANDARD};
-use serde::Serialize;
+use rand::CryptoRng;
 
 use crate::{
-    Contribution, DebugKeys, Endpoint, ReportId, SealedPayload, Time,
+    Api, Contribution, DebugKeys, Endpoint, PublicKey, ReportId, SealError, SealedPayload, Time,
+    aggregatable_body::Body,
     json::{self, Text},
     payload,
-    shared_info::{ATTRIBUTION_REPORTING, ATTRIBUTION_REPORTING_DEBUG, Members},
+    shared_info::Members,
 };
 
 /// Spec: "aggregatable attribution report". A null report has no contributions.
@@ -70,23 +70,6 @@ pub struct AggregatableReport {
     pub debug_keys: DebugKeys,
 }
 
-/// Spec: "aggregatable debug report". A null report has no contributions.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AggregatableDebugReport {
-    /// `report_id`.
-    pub report_id: ReportId,
-    /// Whom it is sent to.
-    pub reporting_origin: SuitableOrigin,
-    /// `attribution_destination`: the trigger's site, or the first destination of the source.
-    pub destination: Site,
-    /// `scheduled_report_time`.
-    pub report_time: Time,
-    /// At most 2, before padding.
-    pub contributions: Box<[Contribution]>,
-    /// Whose key seals the payload.
-    pub coordinator: Coordinator,
-}
-
 impl AggregatableReport {
     /// How many contributions a payload is padded to. Spec: "max aggregation keys per source registration".
     pub const MAX_CONTRIBUTIONS: usize = 20;
@@ -116,7 +99,7 @@ impl AggregatableReport {
             debug_mode: self.is_debug_mode().then_some("enabled"),
             source_registration_time: self.source_registration_time.map(|time| Text(time.as_whole_days())),
             ..Members::new(
-                ATTRIBUTION_REPORTING,
+                Api::AttributionReporting,
                 &self.destination,
                 self.report_id,
                 &self.reporting_origin,
@@ -134,6 +117,16 @@ impl AggregatableReport {
         payload::encode(&self.contributions, Self::MAX_CONTRIBUTIONS, self.filtering_id_max_bytes)
     }
 
+    /// Spec: "obtain the encrypted payload": seals the payload to one of the coordinator's keys.
+    ///
+    /// Every call draws anew: no two sealed payloads are alike.
+    ///
+    /// # Errors
+    /// When the key is weak.
+    pub fn seal(&self, key: &PublicKey, rng: &mut impl CryptoRng) -> Result<SealedPayload, SealError> {
+        key.seal(&self.shared_info(), &self.plaintext_payload(), rng)
+    }
+
     /// The body of the report and of its debug copy, around this report's sealed payload.
     #[must_use]
     pub fn body(&self, payload: &SealedPayload) -> String {
@@ -146,114 +139,20 @@ impl AggregatableReport {
     pub fn write_body(&self, payload: &SealedPayload, out: &mut Vec<u8>) {
         let shared_info = self.shared_info();
         let plaintext = self.is_debug_mode().then(|| self.plaintext_payload());
-        let debug_keys = self.debug_keys.both();
-        let body = Body {
-            source_debug_key: debug_keys.map(|(source, _)| Text(source)),
-            trigger_context_id: self.trigger_context_id.as_deref(),
-            trigger_debug_key: debug_keys.map(|(_, trigger)| Text(trigger)),
-            ..Body::new(&self.coordinator, payload, plaintext.as_deref(), &shared_info)
-        };
-        json::write(out, &body);
-    }
-}
-
-impl AggregatableDebugReport {
-    /// How many contributions a payload is padded to. Spec: "max contributions per aggregatable debug report".
-    pub const MAX_CONTRIBUTIONS: usize = 2;
-
-    /// Spec: "generate an aggregatable debug report URL".
-    #[must_use]
-    pub fn url(&self) -> String {
-        Endpoint::AggregatableDebug.url(&self.reporting_origin)
-    }
-
-    /// Spec: the "shared info". The same report always has the same.
-    #[must_use]
-    pub fn shared_info(&self) -> String {
-        Members::new(
-            ATTRIBUTION_REPORTING_DEBUG,
-            &self.destination,
-            self.report_id,
-            &self.reporting_origin,
-            self.report_time,
-        )
-        .print()
-    }
-
-    /// Spec: the "plaintext payload", in CBOR, padded with null contributions to
-    /// [`MAX_CONTRIBUTIONS`](Self::MAX_CONTRIBUTIONS).
-    ///
-    /// The spec gives these reports no filtering ID max bytes; they take the default, one byte, as in
-    /// Chromium.
-    #[must_use]
-    pub fn plaintext_payload(&self) -> Vec<u8> {
-        payload::encode(&self.contributions, Self::MAX_CONTRIBUTIONS, FilteringIdMaxBytes::DEFAULT)
-    }
-
-    /// The body, around this report's sealed payload.
-    #[must_use]
-    pub fn body(&self, payload: &SealedPayload) -> String {
-        json::to_string(&Body::new(&self.coordinator, payload, None, &self.shared_info()))
-    }
-
-    /// Appends the [`body`](Self::body) to `out`: for many reports, with one buffer.
-    pub fn write_body(&self, payload: &SealedPayload, out: &mut Vec<u8>) {
-        json::write(out, &Body::new(&self.coordinator, payload, None, &self.shared_info()));
-    }
-}
-
-/// Spec: "obtain an aggregatable report body", and what "serialize an aggregatable attribution report"
-/// adds to it.
-#[derive(Serialize)]
-struct Body<'a> {
-    aggregation_coordinator_origin: &'a str,
-    aggregation_service_payloads: [PayloadEntry<'a>; 1],
-    shared_info: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_debug_key: Option<Text<u64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trigger_context_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trigger_debug_key: Option<Text<u64>>,
-}
-
-/// Spec: "obtain the aggregation service payloads".
-#[derive(Serialize)]
-struct PayloadEntry<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    debug_cleartext_payload: Option<Base64<'a>>,
-    key_id: &'a str,
-    payload: Base64<'a>,
-}
-
-type Base64<'a> = Text<Base64Display<'a, 'static, base64::engine::GeneralPurpose>>;
-
-impl<'a> Body<'a> {
-    fn new(
-        coordinator: &'a Coordinator,
-        payload: &'a SealedPayload,
-        plaintext: Option<&'a [u8]>,
-        shared_info: &'a str,
-    ) -> Self {
-        let base64 = |bytes| Text(Base64Display::new(bytes, &BASE64_STANDARD));
-        Self {
-            aggregation_coordinator_origin: coordinator.origin().as_str(),
-            aggregation_service_payloads: [PayloadEntry {
-                debug_cleartext_payload: plaintext.map(base64),
-                key_id: &payload.key_id,
-                payload: base64(&payload.ciphertext),
-            }],
-            shared_info,
-            source_debug_key: None,
-            trigger_context_id: None,
-            trigger_debug_key: None,
+        let mut body = Body::new(&self.coordinator, payload, plaintext.as_deref(), &shared_info);
+        if let Some((source, trigger)) = self.debug_keys.both() {
+            body.source_debug_key = Some(Text(source));
+            body.trigger_debug_key = Some(Text(trigger));
         }
+        body.trigger_context_id = self.trigger_context_id.as_deref();
+        json::write(out, &body);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use ascribe_headers::{Coordinators, KeyPiece};
+    use base64::{Engine, prelude::BASE64_STANDARD};
 
     use super::*;
 
@@ -277,17 +176,6 @@ mod tests {
         }
     }
 
-    fn debug_report() -> AggregatableDebugReport {
-        AggregatableDebugReport {
-            report_id: report().report_id,
-            reporting_origin: report().reporting_origin,
-            destination: report().destination,
-            report_time: report().report_time,
-            contributions: report().contributions,
-            coordinator: coordinator(),
-        }
-    }
-
     fn sealed() -> SealedPayload {
         SealedPayload { key_id: r#"a "key""#.into(), ciphertext: vec![0xfb, 0xff, 0xfe, 0] }
     }
@@ -298,15 +186,6 @@ mod tests {
             report().shared_info(),
             concat!(
                 r#"{"api":"attribution-reporting","attribution_destination":"https://d.test","#,
-                r#""report_id":"01234567-89ab-4def-8123-456789abcdef","#,
-                r#""reporting_origin":"https://report.test:444","scheduled_report_time":"1234567890","#,
-                r#""version":"1.0"}"#,
-            )
-        );
-        assert_eq!(
-            debug_report().shared_info(),
-            concat!(
-                r#"{"api":"attribution-reporting-debug","attribution_destination":"https://d.test","#,
                 r#""report_id":"01234567-89ab-4def-8123-456789abcdef","#,
                 r#""reporting_origin":"https://report.test:444","scheduled_report_time":"1234567890","#,
                 r#""version":"1.0"}"#,
@@ -340,24 +219,19 @@ mod tests {
 
     #[test]
     fn the_body_is_exact_to_the_byte() {
-        let expected = |api| {
-            [
-                r#"{"aggregation_coordinator_origin":"https://coordinator.test","#,
-                r#""aggregation_service_payloads":[{"key_id":"a \"key\"","payload":"+//+AA=="}],"#,
-                r#""shared_info":"{\"api\":\""#,
-                api,
-                r#"\",\"attribution_destination\":\"https://d.test\","#,
-                r#"\"report_id\":\"01234567-89ab-4def-8123-456789abcdef\","#,
-                r#"\"reporting_origin\":\"https://report.test:444\","#,
-                r#"\"scheduled_report_time\":\"1234567890\",\"version\":\"1.0\"}"}"#,
-            ]
-            .concat()
-        };
-        assert_eq!(report().body(&sealed()), expected("attribution-reporting"));
-        assert_eq!(debug_report().body(&sealed()), expected("attribution-reporting-debug"));
+        let expected = concat!(
+            r#"{"aggregation_coordinator_origin":"https://coordinator.test","#,
+            r#""aggregation_service_payloads":[{"key_id":"a \"key\"","payload":"+//+AA=="}],"#,
+            r#""shared_info":"{\"api\":\"attribution-reporting\","#,
+            r#"\"attribution_destination\":\"https://d.test\","#,
+            r#"\"report_id\":\"01234567-89ab-4def-8123-456789abcdef\","#,
+            r#"\"reporting_origin\":\"https://report.test:444\","#,
+            r#"\"scheduled_report_time\":\"1234567890\",\"version\":\"1.0\"}"}"#,
+        );
+        assert_eq!(report().body(&sealed()), expected);
         let mut written = vec![b' '];
-        debug_report().write_body(&sealed(), &mut written);
-        assert_eq!(written[1..], *debug_report().body(&sealed()).as_bytes());
+        report().write_body(&sealed(), &mut written);
+        assert_eq!(written[1..], *expected.as_bytes());
     }
 
     #[test]
@@ -368,10 +242,14 @@ mod tests {
             ..report()
         };
         let body = report.body(&sealed());
-        let cleartext = Text(Base64Display::new(&report.plaintext_payload(), &BASE64_STANDARD)).0.to_string();
-        let start = format!(
-            r#"{{"aggregation_coordinator_origin":"https://coordinator.test","aggregation_service_payloads":[{{"debug_cleartext_payload":"{cleartext}","key_id""#
-        );
+        let cleartext = BASE64_STANDARD.encode(report.plaintext_payload());
+        let start = [
+            r#"{"aggregation_coordinator_origin":"https://coordinator.test","aggregation_service_payloads":"#,
+            r#"[{"debug_cleartext_payload":""#,
+            &cleartext,
+            r#"","key_id":""#,
+        ]
+        .concat();
         assert!(body.starts_with(&start), "{body}");
         let end =
             r#""source_debug_key":"18446744073709551615","trigger_context_id":"","trigger_debug_key":"0"}"#;
@@ -390,36 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn null_and_real_reports_have_the_same_shape() {
+    fn null_and_real_reports_have_payloads_of_one_length() {
+        let largest = Contribution { key: KeyPiece(u128::MAX), value: 65_536, filtering_id: 255 };
         for n in [0, 1, 19, 20] {
-            let real = AggregatableReport {
-                contributions: vec![
-                    Contribution {
-                        key: KeyPiece(u128::MAX),
-                        value: 65_536,
-                        filtering_id: 255
-                    };
-                    n
-                ]
-                .into(),
-                ..report()
-            };
+            let real = AggregatableReport { contributions: vec![largest; n].into(), ..report() };
             assert_eq!(real.plaintext_payload().len(), 847);
-        }
-        for n in [0, 1, 2] {
-            let real = AggregatableDebugReport {
-                contributions: vec![Contribution::NULL; n].into(),
-                ..debug_report()
-            };
-            assert_eq!(real.plaintext_payload().len(), 109);
         }
     }
 
     #[test]
-    fn urls_name_the_kind() {
+    fn the_debug_copy_goes_under_debug() {
         let url = "https://report.test:444/.well-known/attribution-reporting";
         assert_eq!(report().url(false), format!("{url}/report-aggregate-attribution"));
         assert_eq!(report().url(true), format!("{url}/debug/report-aggregate-attribution"));
-        assert_eq!(debug_report().url(), format!("{url}/debug/report-aggregate-debug"));
     }
 }

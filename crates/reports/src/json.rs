@@ -1,17 +1,21 @@
-//! JSON bytes as reports carry them: no spaces, members in alphabetical order, numbers as ECMAScript
-//! prints them.
+//! JSON: written as reports carry it, without spaces, members in alphabetical order, numbers as ECMAScript
+//! prints them; and read from objects only.
 //!
 //! Spec: Infra's "serialize an Infra value to JSON bytes", which is ECMAScript's `JSON.stringify`. The
 //! spec leaves the order of members open; alphabetical is what Chromium sends. Structs that are written
 //! here therefore declare their fields in alphabetical order.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, Write},
+    marker::PhantomData,
 };
 
 use ascribe_headers::Site;
-use serde::{Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::ser::Formatter;
 
 /// Appends `value` to `out`.
@@ -46,6 +50,34 @@ impl Serialize for OneOrMany<'_> {
             sites => serializer.collect_seq(sites.iter().map(Site::as_str)),
         }
     }
+}
+
+/// What is read from a JSON object only: `serde` would also read the fields of a struct from a list.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
+
+/// Reads a JSON object, and nothing after it.
+pub(crate) fn parse_object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(json).map(|Object(value)| value)
 }
 
 /// No spaces, and ECMAScript's `Number::toString` for floating-point numbers: the shortest digits that

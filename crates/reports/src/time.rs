@@ -98,3 +98,39 @@ impl std::ops::Sub<Duration> for Time {
         Self(self.0.saturating_sub(duration.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_days_are_rounded_down() {
+        for (millis, secs, day) in [
+            (-86_400_001, -86_401, -172_800),
+            (-86_400_000, -86_400, -86_400),
+            (-1001, -2, -86_400),
+            (-1000, -1, -86_400),
+            (-1, -1, -86_400),
+            (0, 0, 0),
+            (999, 0, 0),
+            (1000, 1, 0),
+            (86_399_999, 86_399, 0),
+            (86_400_000, 86_400, 86_400),
+            (i64::MAX, i64::MAX / 1000, 9_223_372_036_828_800),
+        ] {
+            let time = Time::from_millis(millis);
+            assert_eq!((time.as_secs(), time.as_whole_days()), (secs, day), "{millis}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_stops_at_the_ends_of_time() {
+        let (first, last) = (Time::from_millis(i64::MIN), Time::from_millis(i64::MAX));
+        assert_eq!(last + Duration::from_millis(1), last);
+        assert_eq!(first - Duration::from_millis(1), first);
+        assert_eq!(last.since(first), Duration::from_millis(i64::MAX));
+        assert_eq!(Time::from_secs(i64::MAX), last);
+        assert_eq!(Duration::from_days(i64::MIN), Duration::from_millis(i64::MIN));
+        assert_eq!(Time::from_secs(90_000).since(Time::from_secs(3600)), Duration::DAY);
+    }
+}

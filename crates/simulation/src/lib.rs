@@ -8,6 +8,7 @@ mod case;
 mod check;
 mod draws;
 mod header_value;
+mod lines;
 mod output;
 mod player;
 mod run;
@@ -19,5 +20,6 @@ pub use case::{
 };
 pub use check::{Difference, compare};
 pub use draws::Noise;
+pub use lines::{LinesError, LinesOptions, Totals, run_lines};
 pub use player::{Observer, PlayError, Player, Sent};
 pub use run::{Run, run_case, write_report};

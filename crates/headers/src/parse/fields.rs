@@ -179,28 +179,36 @@ pub(super) fn set<'j, T: Ord>(
     problems: &mut Problems,
     mut parse: impl FnMut(Json<'j>, At<'_>, &mut Problems) -> Option<T>,
 ) -> Option<Vec<T>> {
-    let count = list.len();
-    let mut parsed: Vec<(T, usize)> = Vec::with_capacity(count);
+    let mut parsed = Vec::with_capacity(list.len());
+    let mut invalid = Vec::new();
     for (index, item) in list.into_iter().enumerate() {
-        parsed.extend(parse(item, at.index(index), problems).map(|item| (item, index)));
-    }
-    let mut ok = parsed.len() == count;
-    parsed.sort_unstable();
-    let mut first = 0;
-    for here in 1..parsed.len() {
-        if parsed[here].0 != parsed[first].0 {
-            first = here;
-            continue;
-        }
-        let at = at.index(parsed[here].1);
-        let kind = ProblemKind::Duplicate { first: parsed[first].1 };
-        match repeats {
-            Repeats::Merge => problems.warn(at, kind),
-            Repeats::Reject => ok = problems.error(at, kind).unwrap_or(false),
+        match parse(item, at.index(index), problems) {
+            Some(item) => parsed.push(item),
+            None => invalid.push(index),
         }
     }
-    parsed.dedup_by(|a, b| a.0 == b.0);
-    ok.then(|| parsed.into_iter().map(|(item, _)| item).collect())
+    let mut ok = invalid.is_empty();
+    if !parsed.is_sorted_by(|a, b| a < b) {
+        let valid = (0..).filter(|index| invalid.binary_search(index).is_err());
+        let mut with_index: Vec<(T, usize)> = parsed.into_iter().zip(valid).collect();
+        with_index.sort_unstable();
+        let mut first = 0;
+        for here in 1..with_index.len() {
+            if with_index[here].0 != with_index[first].0 {
+                first = here;
+                continue;
+            }
+            let at = at.index(with_index[here].1);
+            let kind = ProblemKind::Duplicate { first: with_index[first].1 };
+            match repeats {
+                Repeats::Merge => problems.warn(at, kind),
+                Repeats::Reject => ok = problems.error(at, kind).unwrap_or(false),
+            }
+        }
+        with_index.dedup_by(|a, b| a.0 == b.0);
+        parsed = with_index.into_iter().map(|(item, _)| item).collect();
+    }
+    ok.then_some(parsed)
 }
 
 /// Whether a collection has as many items as it may.

@@ -10,7 +10,7 @@ use crate::{
     parse::{
         fields::{Fields, Repeats, count_is_in, items, list, map, object, set},
         numbers::integer_from,
-        strings::{boxed, key_is_short, string, string_set},
+        strings::{key_is_short, string, string_set},
     },
     problems::{At, Problems},
 };
@@ -88,7 +88,7 @@ fn filter_values(key: &str, json: Json<'_>, at: At<'_>, problems: &mut Problems)
         if key == "source_type" && !known {
             problems.warn(at, ProblemKind::UnknownSourceType);
         }
-        Some(value)
+        Some(value.into())
     })
-    .map(boxed)
+    .map(Vec::into_boxed_slice)
 }

@@ -51,15 +51,10 @@ pub(super) fn string_set(
     problems: &mut Problems,
 ) -> Option<Box<[Box<str>]>> {
     let list = list(json, at, problems)?;
-    let set = set(list, Repeats::Merge, at, problems, |json, at, problems| {
-        short_string(json, limit, at, problems)
-    })?;
-    Some(boxed(set))
-}
-
-/// Owned, and no longer than need be.
-pub(super) fn boxed(strings: Vec<Cow<'_, str>>) -> Box<[Box<str>]> {
-    strings.into_iter().map(Into::into).collect()
+    set(list, Repeats::Merge, at, problems, |json, at, problems| {
+        short_string(json, limit, at, problems).map(Into::into)
+    })
+    .map(Vec::into_boxed_slice)
 }
 
 /// Whether a key has at most `limit` bytes.

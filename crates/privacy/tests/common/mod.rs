@@ -17,13 +17,13 @@ pub fn rng() -> ChaCha8Rng {
 }
 
 /// Pearson's chi-square test of `counts` against `expected` counts, at a false-alarm probability below
-/// 10^-7 for each call.
+/// 10^-8 for each call.
 ///
 /// The bound is Laurent and Massart's (2000): a chi-square variable with `d` degrees of freedom is above
 /// `d + 2·√(d·x) + 2·x` with a probability of at most `e^-x`. Each expected count has to be at least 20 for
 /// the statistic to be close enough to that distribution.
 pub fn assert_distributed(counts: &[u64], expected: &[f64]) {
-    const X: f64 = 17.0; // e^-17 = 4.1e-8
+    const X: f64 = 19.0; // e^-19 = 5.6e-9
     assert_eq!(counts.len(), expected.len());
     assert!(expected.iter().all(|&e| e >= 20.0), "cells too small for the test: {expected:?}");
     let (drawn, total) = (counts.iter().sum::<u64>() as f64, expected.iter().sum::<f64>());

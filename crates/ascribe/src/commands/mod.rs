@@ -1,0 +1,41 @@
+//! The commands, one module each: `Args` says what can be asked, `run` does it.
+
+mod completions;
+mod man;
+mod privacy;
+mod simulate;
+mod validate;
+
+use clap::Subcommand;
+
+use crate::output::Output;
+
+/// What a command found, if it could do its work at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// All is well: exit code 0.
+    Passed,
+    /// A check failed, and the output says which: exit code 1.
+    Failed,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Simulate(simulate::Args),
+    Validate(validate::Args),
+    Privacy(privacy::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
+        match self {
+            Self::Simulate(args) => simulate::run(args, output),
+            Self::Validate(args) => validate::run(args, output),
+            Self::Privacy(args) => privacy::run(args, output),
+            Self::Completions(args) => completions::run(args, output),
+            Self::Man(args) => man::run(args, output),
+        }
+    }
+}

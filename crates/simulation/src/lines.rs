@@ -1,0 +1,421 @@
+//! JSON Lines: one entry a line, each with its user; each user an engine of its own.
+//!
+//! Who hands what to whom: the calling thread reads lines and makes [`Batch`]es; workers play them and give
+//! back the text of the reports; one thread writes it. All queues are short, so that memory is bounded by the
+//! users that are open, not by the input.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
+    io::{self, BufRead, Read, Write},
+    num::NonZeroUsize,
+    ops::AddAssign,
+    sync::{Mutex, mpsc},
+    thread,
+};
+
+use ascribe_agent::Registration;
+use ascribe_engine::Trace;
+use ascribe_reports::Time;
+use serde::Deserialize;
+
+use crate::{Entry, Noise, Observer, PlayError, Player, Sent, Setup, write_report};
+
+/// How JSON Lines are read and played.
+#[derive(Clone, Copy, Debug)]
+pub struct LinesOptions {
+    /// Where chance comes from.
+    pub noise: Noise,
+    /// How many users are played at the same time.
+    pub jobs: NonZeroUsize,
+    /// Whether the lines of different users may be mixed. Then all users stay open until the end; otherwise
+    /// one is open a job, and the output does not depend on the number of jobs.
+    pub interleaved: bool,
+    /// Longer lines are an error.
+    pub max_line_bytes: usize,
+}
+
+/// What was read and made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes of input.
+    pub bytes: u64,
+    /// Lines that are not empty.
+    pub lines: u64,
+    /// Users.
+    pub users: u64,
+    /// Responses, each of which may register something.
+    pub responses: u64,
+    /// Reports of all kinds.
+    pub reports: u64,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinesError {
+    /// The input could not be read.
+    #[error("reading the input: {0}")]
+    Read(#[source] io::Error),
+    /// The output could not be written.
+    #[error("writing the reports: {0}")]
+    Write(#[source] io::Error),
+    /// A line is longer than allowed.
+    #[error("line {line}: longer than {limit} bytes")]
+    TooLong {
+        /// Counted from 1.
+        line: u64,
+        /// In bytes.
+        limit: usize,
+    },
+    /// A line is no entry.
+    #[error("line {line}: {error}")]
+    Syntax {
+        /// Counted from 1.
+        line: u64,
+        /// Why not.
+        error: serde_json::Error,
+    },
+    /// An entry cannot be played.
+    #[error("line {line}: {error}")]
+    Play {
+        /// Counted from 1.
+        line: u64,
+        /// Why not.
+        error: PlayError,
+    },
+    /// The lines of a user are not together.
+    #[error(
+        "line {line}: user {user:?} was here before, with another user's lines in between: sort the lines by \
+         user, or say that they are interleaved"
+    )]
+    NotTogether {
+        /// Counted from 1.
+        line: u64,
+        /// The user.
+        user: String,
+    },
+}
+
+/// Plays JSON Lines and writes the reports as JSON Lines. `progress` is told the bytes read, now and then.
+///
+/// # Errors
+/// At the first line that makes no sense, and when reading or writing fails. What was written until then stays.
+pub fn run_lines(
+    input: impl BufRead,
+    output: impl Write + Send,
+    setup: &Setup,
+    options: &LinesOptions,
+    mut progress: impl FnMut(u64),
+) -> Result<Totals, LinesError> {
+    let queue = options.jobs.get() * 2;
+    thread::scope(|scope| {
+        let (done, results) = mpsc::sync_channel::<Done>(queue);
+        let in_order = !options.interleaved;
+        let writer = scope.spawn(move || write_results(output, &results, in_order));
+        let mut to_workers = Vec::new();
+        if options.interleaved {
+            for _ in 0..options.jobs.get() {
+                let (sender, batches) = mpsc::sync_channel::<Batch>(2);
+                let done = done.clone();
+                scope.spawn(move || Worker::new(setup, options).play_interleaved(batches, &done));
+                to_workers.push(sender);
+            }
+        } else {
+            let (sender, batches) = mpsc::sync_channel::<Batch>(queue);
+            let batches = std::sync::Arc::new(Mutex::new(batches));
+            for _ in 0..options.jobs.get() {
+                let (batches, done) = (batches.clone(), done.clone());
+                scope.spawn(move || Worker::new(setup, options).play_grouped(&batches, &done));
+            }
+            to_workers.push(sender);
+        }
+        drop(done);
+        let read = read_batches(input, options, &to_workers, &mut progress);
+        drop(to_workers);
+        let written = writer.join().expect("the writer does not panic");
+        // Workers and the writer stop at the first error, and then the reader finds nobody to talk to: the
+        // earliest line that is wrong is the error to tell.
+        match (read, written) {
+            (Err(read), Ok(_)) => Err(read),
+            (Ok(bytes), Ok(totals)) => Ok(Totals { bytes, ..totals }),
+            (_, Err(error)) => Err(error),
+        }
+    })
+}
+
+/// Lines to be played together, each with its number.
+#[derive(Default)]
+struct Batch {
+    index: u64,
+    text: Vec<u8>,
+    /// Where each line ends in `text`, and its number.
+    lines: Vec<(usize, u64)>,
+}
+
+/// What a batch led to.
+struct Done {
+    /// The batch's.
+    index: u64,
+    result: Result<(Vec<u8>, Totals), LinesError>,
+}
+
+const BATCH_BYTES: usize = 256 << 10;
+
+/// The user of a line, without a look at the rest.
+#[derive(Deserialize)]
+struct UserOf<'a> {
+    #[serde(borrow, default)]
+    user: Option<Text<'a>>,
+}
+
+/// A string that is borrowed where it can be.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn read_batches(
+    mut input: impl BufRead,
+    options: &LinesOptions,
+    workers: &[mpsc::SyncSender<Batch>],
+    progress: &mut impl FnMut(u64),
+) -> Result<u64, LinesError> {
+    let hasher = RandomState::new();
+    let mut closed: HashSet<u64> = HashSet::new();
+    let mut open: Option<String> = None;
+    let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
+    let mut next_index = 0;
+    let mut line = Vec::new();
+    let (mut number, mut bytes) = (0, 0);
+    let mut send = |batch: &mut Batch, worker: usize| {
+        let batch = Batch { index: next_index, ..std::mem::take(batch) };
+        next_index += 1;
+        workers[worker].send(batch).is_ok()
+    };
+    loop {
+        line.clear();
+        let limit = options.max_line_bytes as u64 + 1;
+        let read = (&mut input).take(limit).read_until(b'\n', &mut line).map_err(LinesError::Read)?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        bytes += read as u64;
+        if line.len() > options.max_line_bytes {
+            return Err(LinesError::TooLong { line: number, limit: options.max_line_bytes });
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let user: UserOf<'_> =
+            serde_json::from_slice(&line).map_err(|error| LinesError::Syntax { line: number, error })?;
+        let user = user.user.map_or(Cow::Borrowed(""), |Text(user)| user);
+        let worker = if options.interleaved {
+            (hasher.hash_one(&*user) % workers.len() as u64) as usize
+        } else {
+            if open.as_deref() != Some(&*user) {
+                if !closed.insert(hasher.hash_one(&*user)) {
+                    return Err(LinesError::NotTogether { line: number, user: user.into_owned() });
+                }
+                open = Some(user.into_owned());
+                // Only whole users: a batch is full when the next one begins.
+                if batches[0].text.len() >= BATCH_BYTES {
+                    progress(bytes);
+                    if !send(&mut batches[0], 0) {
+                        return Ok(bytes);
+                    }
+                }
+            }
+            0
+        };
+        let batch = &mut batches[worker];
+        batch.text.extend_from_slice(line.trim_ascii());
+        batch.lines.push((batch.text.len(), number));
+        if options.interleaved && batch.text.len() >= BATCH_BYTES {
+            progress(bytes);
+            if !send(batch, worker) {
+                return Ok(bytes);
+            }
+        }
+    }
+    for (worker, batch) in batches.iter_mut().enumerate() {
+        if !batch.lines.is_empty() && !send(batch, worker) {
+            break;
+        }
+    }
+    progress(bytes);
+    Ok(bytes)
+}
+
+/// Plays users with one configuration.
+struct Worker<'a> {
+    setup: &'a Setup,
+    options: &'a LinesOptions,
+}
+
+impl<'a> Worker<'a> {
+    fn new(setup: &'a Setup, options: &'a LinesOptions) -> Self {
+        Self { setup, options }
+    }
+
+    /// Batches of whole users, from a queue that all workers share.
+    fn play_grouped(&self, batches: &Mutex<mpsc::Receiver<Batch>>, done: &mpsc::SyncSender<Done>) {
+        loop {
+            let Ok(Ok(batch)) = batches.lock().map(|batches| batches.recv()) else { return };
+            let result = self.play_users(&batch);
+            let failed = result.is_err();
+            if done.send(Done { index: batch.index, result }).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    fn play_users(&self, batch: &Batch) -> Result<(Vec<u8>, Totals), LinesError> {
+        let mut log = Log::default();
+        let mut open: Option<(String, Player)> = None;
+        batch.each_line(|number, text| {
+            let entry: Entry<'_> = parse(number, text)?;
+            let user = entry.user.as_deref().unwrap_or_default();
+            let (_, player) = match &mut open {
+                Some(same) if same.0 == user => same,
+                _ => {
+                    if let Some((user, mut player)) = open.take() {
+                        player.finish(&mut log.of(&user));
+                    }
+                    log.totals.users += 1;
+                    open.insert((user.to_owned(), Player::new(self.setup, self.options.noise, user)))
+                }
+            };
+            log.play(player, number, &entry)
+        })?;
+        if let Some((user, mut player)) = open {
+            player.finish(&mut log.of(&user));
+        }
+        Ok((log.out, log.totals))
+    }
+
+    /// Batches of whichever lines came, always of the same users.
+    fn play_interleaved(&self, batches: mpsc::Receiver<Batch>, done: &mpsc::SyncSender<Done>) {
+        let mut players: HashMap<String, Player> = HashMap::new();
+        for batch in batches {
+            let mut log = Log::default();
+            let played = batch.each_line(|number, text| {
+                let entry: Entry<'_> = parse(number, text)?;
+                let user = entry.user.as_deref().unwrap_or_default();
+                if !players.contains_key(user) {
+                    log.totals.users += 1;
+                    players.insert(user.to_owned(), Player::new(self.setup, self.options.noise, user));
+                }
+                let player = players.get_mut(user).expect("it was just put there");
+                log.play(player, number, &entry)
+            });
+            let failed = played.is_err();
+            let result = played.map(|()| (log.out, log.totals));
+            if done.send(Done { index: batch.index, result }).is_err() || failed {
+                return;
+            }
+        }
+        let mut users: Vec<_> = players.into_iter().collect();
+        users.sort_by(|a, b| a.0.cmp(&b.0));
+        for (user, mut player) in users {
+            let mut log = Log::default();
+            player.finish(&mut log.of(&user));
+            if done.send(Done { index: 0, result: Ok((log.out, log.totals)) }).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn parse(line: u64, text: &[u8]) -> Result<Entry<'_>, LinesError> {
+    serde_json::from_slice(text).map_err(|error| LinesError::Syntax { line, error })
+}
+
+impl Batch {
+    fn each_line(
+        &self,
+        mut play: impl FnMut(u64, &[u8]) -> Result<(), LinesError>,
+    ) -> Result<(), LinesError> {
+        let mut start = 0;
+        for (end, number) in &self.lines {
+            play(*number, &self.text[start..*end])?;
+            start = *end;
+        }
+        Ok(())
+    }
+}
+
+/// The text of a batch's reports.
+#[derive(Default)]
+struct Log {
+    out: Vec<u8>,
+    totals: Totals,
+}
+
+struct UserLog<'a> {
+    log: &'a mut Log,
+    user: Option<&'a str>,
+}
+
+impl Log {
+    fn of<'a>(&'a mut self, user: &'a str) -> UserLog<'a> {
+        UserLog { log: self, user: (!user.is_empty()).then_some(user) }
+    }
+
+    fn play(&mut self, player: &mut Player, line: u64, entry: &Entry<'_>) -> Result<(), LinesError> {
+        self.totals.lines += 1;
+        let mut log = UserLog { log: self, user: entry.user.as_deref() };
+        player.play(entry, &mut log).map_err(|error| LinesError::Play { line, error })
+    }
+}
+
+impl Observer for UserLog<'_> {
+    fn sent(&mut self, time: Time, report: Sent<'_>) {
+        self.log.totals.reports += 1;
+        write_report(&mut self.log.out, self.user, time, report);
+    }
+
+    fn registered(&mut self, _: Time, _: &str, _: &Registration, _: &Trace) {
+        self.log.totals.responses += 1;
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.lines += other.lines;
+        self.users += other.users;
+        self.responses += other.responses;
+        self.reports += other.reports;
+    }
+}
+
+/// Writes what batches led to. In order, that is the order of the input, whoever played it; otherwise as it
+/// comes: a user is always the same worker's, so that the reports of one user stay in order.
+fn write_results(
+    mut output: impl Write,
+    results: &mpsc::Receiver<Done>,
+    in_order: bool,
+) -> Result<Totals, LinesError> {
+    let mut totals = Totals::default();
+    let mut write = |result: Result<(Vec<u8>, Totals), LinesError>| {
+        let (text, more) = result?;
+        totals += more;
+        output.write_all(&text).map_err(LinesError::Write)
+    };
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    for Done { index, result } in results {
+        if !in_order {
+            write(result)?;
+            continue;
+        }
+        waiting.insert(index, result);
+        while let Some(result) = waiting.remove(&next) {
+            write(result)?;
+            next += 1;
+        }
+    }
+    output.flush().map_err(LinesError::Write)?;
+    Ok(totals)
+}
