@@ -250,8 +250,9 @@ impl State {
                 changes.push(Change::ReportPostponed { report: *key, failures, due });
             }
         }
+        // The newest first: spending drops what is older than its window.
         let mut budgets: Vec<_> = self.debug_budgets.iter().collect();
-        budgets.sort();
+        budgets.sort_by(|a, b| a.0.cmp(b.0).then_with(|| b.2.cmp(&a.2)));
         changes.extend(budgets.into_iter().map(|(context_site, reporting_site, time, budget)| {
             Change::DebugBudgetSpent {
                 context_site: context_site.clone(),

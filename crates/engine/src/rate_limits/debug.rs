@@ -11,28 +11,38 @@ pub(crate) struct DebugBudgets {
     contexts: HashMap<Site, Context>,
 }
 
+/// What was spent on a context site, oldest first, with running sums: a question only looks at what has left
+/// the window.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Context {
-    spent: Spent,
-    by_reporting_site: HashMap<Site, Spent>,
+    entries: VecDeque<Entry>,
+    sum: u64,
+    sum_of_reporting_site: HashMap<Site, u64>,
 }
 
-/// What was spent, oldest first, with its running sum: a question only looks at what has left the window.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Spent {
-    entries: VecDeque<(Time, u32)>,
-    sum: u64,
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    time: Time,
+    budget: u32,
+    reporting_site: Site,
 }
 
 impl DebugBudgets {
     /// What was spent later than `after`: on the whole context site, and by the reporting site.
     pub(crate) fn spent(&self, context_site: &Site, reporting_site: &Site, after: Time) -> (u64, u64) {
         let Some(context) = self.contexts.get(context_site) else { return (0, 0) };
-        let by_site = context.by_reporting_site.get(reporting_site);
-        (context.spent.since(after), by_site.map_or(0, |spent| spent.since(after)))
+        let (mut all, mut same) =
+            (context.sum, context.sum_of_reporting_site.get(reporting_site).copied().unwrap_or(0));
+        for stale in context.entries.iter().take_while(|entry| entry.time <= after) {
+            all -= u64::from(stale.budget);
+            if stale.reporting_site == *reporting_site {
+                same -= u64::from(stale.budget);
+            }
+        }
+        (all, same)
     }
 
-    /// Adds a record, and drops those of the same sites that are not later than `stale`.
+    /// Adds a record, and drops those of the same context site that are not later than `stale`.
     pub(crate) fn spend(
         &mut self,
         context_site: &Site,
@@ -42,53 +52,41 @@ impl DebugBudgets {
         stale: Time,
     ) {
         let context = self.contexts.entry(context_site.clone()).or_default();
-        context.spent.push(time, budget, stale);
-        context.by_reporting_site.entry(reporting_site.clone()).or_default().push(time, budget, stale);
+        context.prune(stale);
+        // A clock that went back must not let an older record hide behind a newer one.
+        let at = context.entries.partition_point(|entry| entry.time <= time);
+        context.entries.insert(at, Entry { time, budget, reporting_site: reporting_site.clone() });
+        context.sum += u64::from(budget);
+        *context.sum_of_reporting_site.entry(reporting_site.clone()).or_default() += u64::from(budget);
     }
 
     /// Drops the records that are not later than `stale`.
     pub(crate) fn remove_stale(&mut self, stale: Time) {
         self.contexts.retain(|_, context| {
-            context.spent.prune(stale);
-            context.by_reporting_site.retain(|_, spent| {
-                spent.prune(stale);
-                !spent.entries.is_empty()
-            });
-            !context.spent.entries.is_empty()
+            context.prune(stale);
+            !context.entries.is_empty()
         });
     }
 
-    /// All records: context site, reporting site, time, budget.
+    /// All records, each context site's oldest first: context site, reporting site, time, budget.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Site, &Site, Time, u32)> {
         self.contexts.iter().flat_map(|(context_site, context)| {
-            context.by_reporting_site.iter().flat_map(move |(reporting_site, spent)| {
-                spent.entries.iter().map(move |&(time, budget)| (context_site, reporting_site, time, budget))
-            })
+            context.entries.iter().map(move |e| (context_site, &e.reporting_site, e.time, e.budget))
         })
     }
 }
 
-impl Spent {
-    fn since(&self, after: Time) -> u64 {
-        let stale: u64 = self.entries.iter().take_while(|e| e.0 <= after).map(|e| u64::from(e.1)).sum();
-        self.sum - stale
-    }
-
-    fn push(&mut self, time: Time, budget: u32, stale: Time) {
-        self.prune(stale);
-        // A clock that went back must not let an older record hide behind a newer one.
-        let at = self.entries.partition_point(|entry| entry.0 <= time);
-        self.entries.insert(at, (time, budget));
-        self.sum += u64::from(budget);
-    }
-
+impl Context {
     fn prune(&mut self, stale: Time) {
-        while let Some(&(time, budget)) = self.entries.front() {
-            if time > stale {
-                break;
-            }
-            self.entries.pop_front();
+        while self.entries.front().is_some_and(|entry| entry.time <= stale) {
+            let Some(Entry { budget, reporting_site, .. }) = self.entries.pop_front() else { return };
             self.sum -= u64::from(budget);
+            if let Some(sum) = self.sum_of_reporting_site.get_mut(&reporting_site) {
+                *sum -= u64::from(budget);
+                if *sum == 0 {
+                    self.sum_of_reporting_site.remove(&reporting_site);
+                }
+            }
         }
     }
 }
