@@ -4,8 +4,12 @@ mod common;
 
 use ascribe_engine::{Attribution, Engine, NewTrigger};
 use ascribe_headers::TriggerRegistration;
-use common::{NOW, draws, engine, origin, source};
+use ascribe_reports::Time;
+use common::{draws, engine, origin, source};
 use divan::{Bencher, counter::ItemsCount};
+
+/// A week after the sources.
+const NOW: Time = Time::from_millis(1_700_000_000_000 + 7 * 86_400_000);
 
 /// The summary trigger of the guide.
 const TRIGGER: &[u8] = concat!(

@@ -38,6 +38,12 @@ pub struct NewSource {
     pub fenced: bool,
 }
 
+/// No limit dropped the source.
+struct Accepted {
+    fake_reports: Vec<FakeReport>,
+    told: Told,
+}
+
 /// Why a source was dropped, and whether the reporting origin may know.
 struct Dropped {
     reason: SourceDebugType,
@@ -48,8 +54,10 @@ pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, new: NewSource) -> 
     tx.clean();
     delete_expired_sources(tx);
     let mut source = create(tx, new);
-    match check_and_store(tx, &mut source) {
-        Ok(told) => {
+    match check(tx, &mut source) {
+        Ok(Accepted { fake_reports, told }) => {
+            let source = Arc::new(source);
+            store(tx, &source, &fake_reports);
             let reason = SourceDebugType::Success;
             source_debug::obtain_and_deliver(tx, reason, &source, told);
             SourceOutcome::Stored(if told.noised { SourceDebugType::Noised } else { reason })
@@ -85,7 +93,7 @@ fn create<D: Draws>(tx: &Transaction<'_, D>, new: NewSource) -> Source {
     }
 }
 
-fn check_and_store<D: Draws>(tx: &mut Transaction<'_, D>, source: &mut Source) -> Result<Told, Dropped> {
+fn check<D: Draws>(tx: &mut Transaction<'_, D>, source: &mut Source) -> Result<Accepted, Dropped> {
     let visible = |reason| Dropped { reason, told: Told::default() };
     let states = check_privacy(tx, source).map_err(visible)?;
     let fake_reports = randomize(tx, source, &states);
@@ -102,8 +110,7 @@ fn check_and_store<D: Draws>(tx: &mut Transaction<'_, D>, source: &mut Source) -
     let hidden = |reason| Dropped { reason, told };
     check_destination_global_rate_limit(tx, source).map_err(hidden)?;
     check_reporting_origin_limit(tx, source).map_err(hidden)?;
-    store(tx, source, &fake_reports);
-    Ok(told)
+    Ok(Accepted { fake_reports, told })
 }
 
 /// How many trigger states the source has, and whether they disclose too much.
@@ -292,8 +299,8 @@ fn check_reporting_origin_limit<D: Draws>(
     Ok(())
 }
 
-fn store<D: Draws>(tx: &mut Transaction<'_, D>, source: &Source, fake_reports: &[FakeReport]) {
-    tx.record(Change::SourceStored(Arc::new(source.clone())));
+fn store<D: Draws>(tx: &mut Transaction<'_, D>, source: &Arc<Source>, fake_reports: &[FakeReport]) {
+    tx.record(Change::SourceStored(source.clone()));
     for fake in fake_reports {
         store_fake_report(tx, source, *fake);
     }

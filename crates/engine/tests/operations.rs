@@ -1,4 +1,5 @@
 //! The corpus of the fuzz target `engine_ops`, and operations made from seeds.
+#![expect(clippy::disallowed_methods, reason = "the test reads the corpus; the engine reads nothing")]
 
 mod properties;
 

@@ -6,20 +6,17 @@ use ascribe_reports::Time;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-/// A week after the sources.
-pub const NOW: Time = Time::from_millis(1_700_000_000_000 + 7 * 86_400_000);
-
-pub fn draws() -> SystemDraws<ChaCha12Rng> {
+pub(crate) fn draws() -> SystemDraws<ChaCha12Rng> {
     SystemDraws(ChaCha12Rng::seed_from_u64(7))
 }
 
-pub fn origin(url: &str) -> SuitableOrigin {
+pub(crate) fn origin(url: &str) -> SuitableOrigin {
     SuitableOrigin::parse(url).expect("a suitable origin")
 }
 
 /// Of `stored` sources, 10 match a trigger of `reporter.example` on `shop.example`, 1,000 have its reporting
 /// origin, 1,000 its destination; the rest is spread over 100 x 100 others. Capped at `stored`.
-pub fn engine(stored: u64) -> Engine {
+pub(crate) fn engine(stored: u64) -> Engine {
     let mut engine = Engine::new(unlimited());
     let mut draws = draws();
     for n in 0..stored {
@@ -50,7 +47,7 @@ fn unlimited() -> Config {
 }
 
 /// A source with two filter keys and two aggregation keys.
-pub fn source(n: u64, reporter: &str, destination: &str) -> NewSource {
+pub(crate) fn source(n: u64, reporter: &str, destination: &str) -> NewSource {
     let json = format!(
         concat!(
             r#"{{"destination":"https://{destination}.example","source_event_id":"{n}","#,

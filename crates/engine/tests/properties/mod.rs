@@ -80,7 +80,7 @@ impl Draws for OpDraws {
     }
 
     fn null_report(&mut self, days_before: u32, _: f64) -> bool {
-        self.null_reports && days_before % 7 == 0
+        self.null_reports && days_before.is_multiple_of(7)
     }
 
     fn aggregatable_report_delay(&mut self, span: Duration) -> Duration {
