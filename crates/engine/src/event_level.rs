@@ -238,7 +238,8 @@ fn insert<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigger, source: &
         trigger_time,
         report,
     })));
-    tx.record(Change::AttributionRecorded(attribution_record(trigger, source, AttributionScope::Event, key)));
+    let record = attribution_record(trigger, source, AttributionScope::Event, trigger_time, key);
+    tx.record(Change::AttributionRecorded(record));
 }
 
 /// "Attribution rate-limit record" of a report.
@@ -246,6 +247,7 @@ pub(crate) fn attribution_record(
     trigger: &NewTrigger,
     source: &Source,
     scope: AttributionScope,
+    trigger_time: Time,
     report: ReportKey,
 ) -> AttributionRecord {
     AttributionRecord {
@@ -254,6 +256,7 @@ pub(crate) fn attribution_record(
         destination: trigger.destination.clone(),
         reporting_origin: source.reporting_origin.clone(),
         time: source.time,
+        trigger_time,
         report: Some(report),
     }
 }

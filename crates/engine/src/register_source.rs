@@ -51,7 +51,6 @@ struct Dropped {
 }
 
 pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, new: NewSource) -> SourceOutcome {
-    tx.clean();
     delete_expired_sources(tx);
     let mut source = create(tx, new);
     match check(tx, &mut source) {
@@ -258,7 +257,7 @@ fn destinations_within<D: Draws>(
     let new = source.registration.destinations.as_slice();
     let after = tx.now - window;
     let records = &tx.state.source_records;
-    let destinations = records.destinations_of_reporter(site, reporting_site, new, after, tx.now);
+    let destinations = records.destinations_of_reporter(site, reporting_site, new, after);
     tx.within(check, destinations, limit, || format!("destinations of {reporting_site} on {site}"))
 }
 
@@ -270,7 +269,7 @@ fn check_destination_global_rate_limit<D: Draws>(
     let new = source.registration.destinations.as_slice();
     let after = tx.now - tx.config.destination_rate_limit_window;
     let records = &tx.state.source_records;
-    let destinations = records.destinations_of_site(source.site(), new, after, tx.now);
+    let destinations = records.destinations_of_site(source.site(), new, after);
     let limit = tx.config.max_destinations_per_window;
     let of = || format!("destinations on {}", source.site());
     if !tx.within("max destinations per rate-limit window", destinations, limit, of) {
@@ -340,6 +339,7 @@ fn record_fake_attribution<D: Draws>(tx: &mut Transaction<'_, D>, source: &Sourc
         destination: destination.clone(),
         reporting_origin: source.reporting_origin.clone(),
         time: source.time,
+        trigger_time: source.time,
         report: None,
     }));
 }

@@ -41,12 +41,6 @@ impl NewTrigger {
 pub(crate) type Dropped = DebugData;
 
 pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigger) -> TriggerOutcome {
-    let outcome = attribute(tx, trigger);
-    tx.clean();
-    outcome
-}
-
-fn attribute<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigger) -> TriggerOutcome {
     let registers_events = !trigger.registration.event_triggers.is_empty();
     let registers_aggregatables = trigger.registration.has_aggregatable_data();
     let neither =

@@ -237,11 +237,11 @@ fn user_of(line: u64, text: &[u8]) -> Result<Cow<'_, str>, LinesError> {
     #[derive(Deserialize)]
     struct UserOf<'a> {
         #[serde(borrow, default)]
-        user: Cow<'a, str>,
+        user: Option<Cow<'a, str>>,
     }
     let user: UserOf<'_> =
         serde_json::from_slice(text).map_err(|error| LinesError::Syntax { line, error })?;
-    Ok(user.user)
+    Ok(user.user.unwrap_or_default())
 }
 
 /// Plays users with one configuration.
