@@ -21,7 +21,7 @@ pub struct Config {
     pub max_source_reporting_origins_per_site: usize,
     /// "Origin rate-limit window".
     pub origin_rate_limit_window: Duration,
-    /// "Destination rate-limit window": a day at most, which no source's expiry undercuts.
+    /// "Destination rate-limit window".
     pub destination_rate_limit_window: Duration,
     /// "Max destinations per rate-limit window", of all reporting sites together.
     pub max_destinations_per_window: usize,

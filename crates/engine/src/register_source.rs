@@ -257,7 +257,7 @@ fn destinations_within<D: Draws>(
     let new = source.registration.destinations.as_slice();
     let after = tx.now - window;
     let records = &tx.state.source_records;
-    let destinations = records.destinations_of_reporter(site, reporting_site, new, after);
+    let destinations = records.destinations_of_reporter(site, reporting_site, new, after, tx.now);
     tx.within(check, destinations, limit, || format!("destinations of {reporting_site} on {site}"))
 }
 
@@ -269,7 +269,7 @@ fn check_destination_global_rate_limit<D: Draws>(
     let new = source.registration.destinations.as_slice();
     let after = tx.now - tx.config.destination_rate_limit_window;
     let records = &tx.state.source_records;
-    let destinations = records.destinations_of_site(source.site(), new, after);
+    let destinations = records.destinations_of_site(source.site(), new, after, tx.now);
     let limit = tx.config.max_destinations_per_window;
     let of = || format!("destinations on {}", source.site());
     if !tx.within("max destinations per rate-limit window", destinations, limit, of) {

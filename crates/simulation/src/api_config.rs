@@ -49,11 +49,7 @@ fn apply(setup: &mut Setup, name: &str, value: &Value) -> Result<(), &'static st
             config.max_destinations_per_window_and_reporting_site = number(value)?;
         }
         "destination_rate_limit_window_in_minutes" => {
-            let window = duration(value, 60)?;
-            if window > Duration::DAY {
-                return Err("must be a day at most");
-            }
-            config.destination_rate_limit_window = window;
+            config.destination_rate_limit_window = duration(value, 60)?;
         }
         "max_destinations_per_reporting_site_per_day" => {
             config.max_destinations_per_reporting_site_per_day = number(value)?;

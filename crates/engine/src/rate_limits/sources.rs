@@ -1,6 +1,6 @@
 //! Source registrations that count: towards destination limits and reporting-origin limits.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ascribe_headers::{Site, SuitableOrigin};
 use ascribe_reports::Time;
@@ -13,7 +13,7 @@ use crate::{SourceId, SourceRecord, source::Source};
 pub(crate) struct SourceRecords {
     /// By source site and reporting site, then destination; each list ordered by time.
     reporters: HashMap<(Site, Site), HashMap<Site, Vec<Record>>>,
-    /// By source site: each destination by the time when a source for it was last registered.
+    /// By source site: when sources for which destinations were registered.
     recent: HashMap<Site, Recent>,
     /// By source site and destination: when each reporting origin last registered a source.
     origins: HashMap<(Site, Site), Vec<(SuitableOrigin, Time)>>,
@@ -22,10 +22,12 @@ pub(crate) struct SourceRecords {
     len: usize,
 }
 
+/// The records of a source site that matter to "was there one later than `after` that is not expired": those
+/// than which none of the same destination is both later and expires later.
 #[derive(Clone, Debug, Default)]
 struct Recent {
-    by_time: BTreeSet<(Time, Site)>,
-    last: HashMap<Site, Time>,
+    by_time: BTreeSet<(Time, Time, Site)>,
+    of_destination: HashMap<Site, Vec<(Time, Time)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,24 +63,28 @@ impl SourceRecords {
         self.len
     }
 
-    /// Distinct destinations of a source site, with those of `new`, registered later than `after` by anybody.
-    /// No source expires within the window.
-    pub(crate) fn destinations_of_site(&self, site: &Site, new: &[Site], after: Time) -> usize {
+    /// Distinct destinations of a source site, with those of `new`, registered later than `after` by anybody
+    /// and not expired at `now`.
+    pub(crate) fn destinations_of_site(&self, site: &Site, new: &[Site], after: Time, now: Time) -> usize {
+        let mut distinct: HashSet<&Site> = new.iter().collect();
         let recent = self.recent.get(site).into_iter().flat_map(|recent| recent.by_time.iter().rev());
-        let recent = recent.take_while(|(time, _)| *time > after);
-        new.len() + recent.filter(|(_, destination)| !new.contains(destination)).count()
+        let recent = recent.take_while(|(time, ..)| *time > after).filter(|(_, expiry, _)| *expiry > now);
+        distinct.extend(recent.map(|(.., destination)| destination));
+        distinct.len()
     }
 
     /// Distinct destinations of a source site and reporting site, with those of `new`, registered later than
-    /// `after`. No source expires within the window.
+    /// `after` and not expired at `now`.
     pub(crate) fn destinations_of_reporter(
         &self,
         site: &Site,
         reporting_site: &Site,
         new: &[Site],
         after: Time,
+        now: Time,
     ) -> usize {
-        let counts = |records: &[Record]| records.last().is_some_and(|newest| newest.time > after);
+        let counts =
+            |records: &[Record]| records.iter().rev().take_while(|r| r.time > after).any(|r| r.expiry > now);
         new.len() + self.others(site, reporting_site, new).filter(|(_, records)| counts(records)).count()
     }
 
@@ -181,7 +187,7 @@ impl SourceRecords {
             time: record.time,
         });
         placement.destinations.push(destination.clone());
-        self.note(source_site, destination, reporting_origin, record.time);
+        self.note(source_site, destination, reporting_origin, record.time, record.expiry);
         let records = self.reporters.entry(reporter).or_default().entry(destination.clone()).or_default();
         // Almost always the last: only a clock that went back puts a record elsewhere.
         let at = records.partition_point(|r| r.time <= record.time);
@@ -263,14 +269,8 @@ impl SourceRecords {
     }
 
     /// Notes a record in the structures that answer questions across reporting sites.
-    fn note(&mut self, site: &Site, destination: &Site, origin: &SuitableOrigin, time: Time) {
-        let Recent { by_time, last } = self.recent.entry(site.clone()).or_default();
-        let last = last.entry(destination.clone()).or_insert(Time::MIN);
-        if time > *last {
-            by_time.remove(&(*last, destination.clone()));
-            by_time.insert((time, destination.clone()));
-            *last = time;
-        }
+    fn note(&mut self, site: &Site, destination: &Site, origin: &SuitableOrigin, time: Time, expiry: Time) {
+        self.recent.entry(site.clone()).or_default().note(destination, time, expiry);
         let origins = self.origins.entry((site.clone(), destination.clone())).or_default();
         match origins.iter_mut().find(|(known, _)| known == origin) {
             Some((_, last)) => *last = time.max(*last),
@@ -278,12 +278,30 @@ impl SourceRecords {
         }
     }
 
-    /// Derives everything from `reporters` again, after records were removed.
+    /// Derives everything again, after records were removed.
     fn rebuild(&mut self) {
         let records: Vec<_> = self.iter().collect();
         *self = Self::default();
         for record in &records {
             self.insert(record);
         }
+    }
+}
+
+impl Recent {
+    fn note(&mut self, destination: &Site, time: Time, expiry: Time) {
+        let records = self.of_destination.entry(destination.clone()).or_default();
+        if records.iter().any(|(t, e)| *t >= time && *e >= expiry) {
+            return;
+        }
+        records.retain(|&(t, e)| {
+            let matters = t > time || e > expiry;
+            if !matters {
+                self.by_time.remove(&(t, e, destination.clone()));
+            }
+            matters
+        });
+        records.push((time, expiry));
+        self.by_time.insert((time, expiry, destination.clone()));
     }
 }
