@@ -216,8 +216,9 @@ pub(crate) fn attributions_allowed<D: Draws>(
     let after = tx.now - tx.config.attribution_rate_limit_window;
     let attributions = tx.state.attributions.count(scope, site, destination, reporting_site, after);
     let limit = tx.config.max_attributions;
+    let window = tx.config.attribution_rate_limit_window;
     tx.within("max attributions per rate-limit window", attributions + 1, limit, || {
-        format!("attributions for {site} x {destination} x {reporting_site}")
+        format!("attributions for {site} x {destination} x {reporting_site} in {window}")
     })
 }
 

@@ -210,7 +210,8 @@ fn check_reporting_origin_per_site_limit<D: Draws>(
     let origin = &source.reporting_origin;
     let after = tx.now - tx.config.origin_rate_limit_window;
     if let Some(others) = tx.state.source_records.other_origins_of_site(source.site(), origin, after) {
-        let of = || format!("reporting origins of {} on {}", origin.site(), source.site());
+        let window = tx.config.origin_rate_limit_window;
+        let of = || format!("reporting origins of {} on {} in {window}", origin.site(), source.site());
         let limit = tx.config.max_source_reporting_origins_per_site;
         if !tx.within("max source reporting origins per source reporting site", others + 1, limit, of) {
             return Err(SourceDebugType::ReportingOriginPerSiteLimit);
@@ -258,7 +259,9 @@ fn destinations_within<D: Draws>(
     let after = tx.now - window;
     let records = &tx.state.source_records;
     let destinations = records.destinations_of_reporter(site, reporting_site, new, after, tx.now);
-    tx.within(check, destinations, limit, || format!("destinations of {reporting_site} on {site}"))
+    tx.within(check, destinations, limit, || {
+        format!("destinations of {reporting_site} on {site} in {window}")
+    })
 }
 
 /// "Check if an attribution source exceeds the time-based destination limits", for all reporting sites.
@@ -271,7 +274,8 @@ fn check_destination_global_rate_limit<D: Draws>(
     let records = &tx.state.source_records;
     let destinations = records.destinations_of_site(source.site(), new, after, tx.now);
     let limit = tx.config.max_destinations_per_window;
-    let of = || format!("destinations on {}", source.site());
+    let window = tx.config.destination_rate_limit_window;
+    let of = || format!("destinations on {} in {window}", source.site());
     if !tx.within("max destinations per rate-limit window", destinations, limit, of) {
         return Err(SourceDebugType::DestinationGlobalRateLimit);
     }
@@ -288,7 +292,8 @@ fn check_reporting_origin_limit<D: Draws>(
     for destination in source.registration.destinations.as_slice() {
         let records = &tx.state.source_records;
         if let Some(others) = records.other_origins_of_pair(site, destination, origin, after) {
-            let of = || format!("reporting origins for {site} x {destination}");
+            let window = tx.config.attribution_rate_limit_window;
+            let of = || format!("reporting origins for {site} x {destination} in {window}");
             let limit = tx.config.max_source_reporting_origins;
             if !tx.within("max source reporting origins per rate-limit window", others + 1, limit, of) {
                 return Err(SourceDebugType::ReportingOriginLimit);
