@@ -7,7 +7,7 @@ use crate::{
     problems::{At, Problems},
 };
 
-/// Warns about them, once each.
+/// Warns about them.
 pub(super) fn warn_of_lonely_keys(trigger: &TriggerRegistration, problems: &mut Problems) {
     let with_value = trigger.aggregatable_values.iter().flat_map(|config| &config.values).map(|(key, _)| key);
     let with_value = KeySet::new(with_value);
