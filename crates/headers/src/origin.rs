@@ -55,16 +55,7 @@ impl SuitableOrigin {
     /// # Errors
     /// When the origin is not suitable.
     pub fn from_url(url: &Url) -> Result<Self, UnsuitableOrigin> {
-        let host = url.host().ok_or(UnsuitableOrigin::NotTrustworthy)?;
-        let trustworthy = match url.scheme() {
-            "https" => true,
-            "http" => is_loopback(&host),
-            _ => false,
-        };
-        if !trustworthy {
-            return Err(UnsuitableOrigin::NotTrustworthy);
-        }
-        let site = Site::of(url.scheme(), &host);
+        let (site, _) = Site::of(url)?;
         // Of these schemes, it is the URL without user, password, default port, path, query and fragment.
         let serialized = format!("{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort]);
         Ok(Self::new(&serialized, site))
@@ -104,18 +95,27 @@ impl Site {
         &self.0
     }
 
-    fn of(scheme: &str, host: &Host<&str>) -> Self {
-        let serialized = match host {
-            Host::Domain(domain) => {
-                let registrable = psl::domain_str(domain).unwrap_or(domain);
-                // The list knows nothing of a trailing dot, but for the URL standard it is another domain.
-                let dot = if domain.ends_with('.') && !registrable.ends_with('.') { "." } else { "" };
-                format!("{scheme}://{registrable}{dot}")
-            }
-            Host::Ipv4(ip) => format!("{scheme}://{ip}"),
-            Host::Ipv6(ip) => format!("{scheme}://[{ip}]"),
+    /// The site of a URL's origin, and whether the host is a public suffix, which stands for itself alone.
+    pub(crate) fn of(url: &Url) -> Result<(Self, bool), UnsuitableOrigin> {
+        let host = url.host().ok_or(UnsuitableOrigin::NotTrustworthy)?;
+        let trustworthy = match url.scheme() {
+            "https" => true,
+            "http" => is_loopback(&host),
+            _ => false,
         };
-        Self(serialized.into())
+        if !trustworthy {
+            return Err(UnsuitableOrigin::NotTrustworthy);
+        }
+        let whole = &url[Position::BeforeHost..Position::AfterHost];
+        let registrable = match host {
+            Host::Domain(domain) => psl::domain_str(domain),
+            Host::Ipv4(_) | Host::Ipv6(_) => Some(whole),
+        };
+        let kept = registrable.unwrap_or(whole);
+        // The list knows nothing of a trailing dot, but for the URL standard it is another domain.
+        let dot = if whole.ends_with('.') && !kept.ends_with('.') { "." } else { "" };
+        let site = Self(format!("{}://{kept}{dot}", url.scheme()).into());
+        Ok((site, registrable.is_none()))
     }
 }
 
@@ -215,6 +215,7 @@ mod tests {
             ("http://127.0.0.2:1", "http://127.0.0.2:1", "http://127.0.0.2"),
             ("http://[::1]:9/", "http://[::1]:9", "http://[::1]"),
             ("https://10.0.0.1", "https://10.0.0.1", "https://10.0.0.1"),
+            ("https://[::ffff:1.2.3.4]/", "https://[::ffff:102:304]", "https://[::ffff:102:304]"),
         ] {
             let parsed = SuitableOrigin::parse(url).expect(url);
             assert_eq!(parsed.as_str(), origin, "{url}");
