@@ -43,7 +43,7 @@ impl SuitableOrigin {
     /// When the URL is invalid, or its origin is not suitable.
     pub fn parse(url: &str) -> Result<Self, UnsuitableOrigin> {
         if let Some(host) = plain_https_host(url) {
-            let site = Site::of("https", &Host::Domain(host));
+            let site = Site(format!("https://{}", psl::domain_str(host).unwrap_or(host)).into());
             return Ok(Self::new(&url[.."https://".len() + host.len()], site));
         }
         let url = Url::parse(url).map_err(|_| UnsuitableOrigin::InvalidUrl)?;
