@@ -70,7 +70,7 @@ pub enum LinesError {
         limit: usize,
     },
     /// A line is no entry.
-    #[error("line {line}: {error}")]
+    #[error("line {line}{}", in_line(error))]
     Syntax {
         /// Counted from 1.
         line: u64,
@@ -98,10 +98,21 @@ pub enum LinesError {
     },
 }
 
+/// `, column 7: why`, where there is a column: to its parser, every line is the first.
+fn in_line(error: &serde_json::Error) -> String {
+    let (message, column) = (error.to_string(), error.column());
+    let position = format!(" at line {} column {column}", error.line());
+    match message.strip_suffix(&position) {
+        Some(message) => format!(", column {column}: {message}"),
+        None => format!(": {message}"),
+    }
+}
+
 /// Plays JSON Lines and writes the reports as JSON Lines. `progress` is told the bytes read, now and then.
 ///
 /// # Errors
-/// At the first line that makes no sense, and when reading or writing fails. What was written until then stays.
+/// At the first line that makes no sense, and when reading or writing fails. What was written until then
+/// stays; unless lines are interleaved, it is all that whole users lead to.
 pub fn run_lines(
     input: impl BufRead,
     output: impl Write + Send,
@@ -135,8 +146,8 @@ pub fn run_lines(
         let read = read_batches(input, options, &to_workers, &mut progress);
         drop(to_workers);
         let written = writer.join().expect("the writer does not panic");
-        // Workers and the writer stop at the first error, and then the reader finds nobody to talk to: the
-        // earliest line that is wrong is the error to tell.
+        // Workers and the writer stop at the first error, and then the reader finds nobody to talk to. What the
+        // reader sends comes before what it stumbles over: the writer's error is that of an earlier line.
         match (read, written) {
             (Err(read), Ok(_)) => Err(read),
             (Ok(bytes), Ok(totals)) => Ok(Totals { bytes, ..totals }),
@@ -145,7 +156,7 @@ pub fn run_lines(
     })
 }
 
-/// Lines to be played together, each with its number.
+/// Lines to be played together, each with its number. Without any, interleaved users have come to their end.
 #[derive(Default)]
 struct Batch {
     index: u64,
@@ -193,7 +204,7 @@ fn read_batches(
         if line.len() > options.max_line_bytes {
             return Err(LinesError::TooLong { line: number, limit: options.max_line_bytes });
         }
-        let text = line.trim_ascii();
+        let text = line.trim_ascii_end();
         if text.is_empty() {
             continue;
         }
@@ -225,7 +236,11 @@ fn read_batches(
     }
     for (worker, batch) in batches.iter_mut().enumerate() {
         if !batch.lines.is_empty() && !send(batch, worker) {
-            break;
+            return Ok(bytes);
+        }
+        // Only here are all lines read: after an error, nobody is played to an end that is none.
+        if options.interleaved && !send(batch, worker) {
+            return Ok(bytes);
         }
     }
     progress(bytes);
@@ -296,6 +311,9 @@ impl<'a> Worker<'a> {
     fn play_interleaved(&self, batches: mpsc::Receiver<Batch>, done: &mpsc::SyncSender<Done>) {
         let mut players: HashMap<String, Player> = HashMap::new();
         for batch in batches {
+            if batch.lines.is_empty() {
+                return finish_all(players, done);
+            }
             let mut log = Log::default();
             let played = batch.each_line(|number, text| {
                 let entry: Entry<'_> = parse(number, text)?;
@@ -313,14 +331,18 @@ impl<'a> Worker<'a> {
                 return;
             }
         }
-        let mut users: Vec<_> = players.into_iter().collect();
-        users.sort_by(|a, b| a.0.cmp(&b.0));
-        for (user, mut player) in users {
-            let mut log = Log::default();
-            player.finish(&mut log.of(&user));
-            if done.send(Done { index: 0, result: Ok(log) }).is_err() {
-                return;
-            }
+    }
+}
+
+/// Lets the time pass for all users, in the order of their names.
+fn finish_all(players: HashMap<String, Player>, done: &mpsc::SyncSender<Done>) {
+    let mut users: Vec<_> = players.into_iter().collect();
+    users.sort_by(|a, b| a.0.cmp(&b.0));
+    for (user, mut player) in users {
+        let mut log = Log::default();
+        player.finish(&mut log.of(&user));
+        if done.send(Done { index: 0, result: Ok(log) }).is_err() {
+            return;
         }
     }
 }
@@ -358,13 +380,14 @@ struct UserLog<'a> {
 }
 
 impl Log {
+    /// The user without a name is not named.
     fn of<'a>(&'a mut self, user: &'a str) -> UserLog<'a> {
         UserLog { log: self, user: (!user.is_empty()).then_some(user) }
     }
 
     fn play(&mut self, player: &mut Player, line: u64, entry: &Entry<'_>) -> Result<(), LinesError> {
         self.totals.lines += 1;
-        let mut log = UserLog { log: self, user: entry.user.as_deref() };
+        let mut log = self.of(entry.user.as_deref().unwrap_or_default());
         player.play(entry, &mut log).map_err(|error| LinesError::Play { line, error })
     }
 }
