@@ -1,7 +1,8 @@
 //! The agent: a response in; its registrations, and what they lead to, out.
 
 use ascribe_engine::{
-    Config, DebugReport, Draws, Effects, Engine, NewSource, NewTrigger, SourceOutcome, TriggerOutcome,
+    ClearRange, Config, DebugReport, Draws, Effects, Engine, NewSource, NewTrigger, SourceOutcome,
+    TriggerOutcome,
 };
 use ascribe_headers::{
     Eligibility, OsRegistration, Problem, Registrar, SourceRegistration, SourceType, SuitableOrigin,
@@ -100,7 +101,24 @@ impl Agent {
         &self.engine
     }
 
-    /// The engine, for the courier and for deletions.
+    /// `Clear-Site-Data: "storage"` of a reporting origin; also forgets its triggers that wait.
+    pub fn clear_site_data(&mut self, reporting_origin: &SuitableOrigin) -> Effects {
+        self.navigations
+            .forget_waiting(|trigger| &trigger.reporting_origin, |origin| origin == reporting_origin);
+        self.engine.clear_site_data(reporting_origin)
+    }
+
+    /// The user deletes data; also forgets the triggers that wait.
+    pub fn clear(
+        &mut self,
+        mut reporting_origins: impl FnMut(&SuitableOrigin) -> bool,
+        range: ClearRange,
+    ) -> Effects {
+        self.navigations.forget_waiting(|trigger| &trigger.reporting_origin, &mut reporting_origins);
+        self.engine.clear(reporting_origins, range)
+    }
+
+    /// The engine, for the courier.
     pub fn engine_mut(&mut self) -> &mut Engine {
         &mut self.engine
     }

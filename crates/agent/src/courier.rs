@@ -104,7 +104,11 @@ impl Courier {
     /// A report could not be delivered, or not be sealed.
     pub fn failed(&mut self, engine: &mut Engine, report: ReportKey, now: Time) -> Effects<Failed> {
         self.in_flight.remove(&report);
-        let failures = engine.state().report(report).map_or(0, |stored| stored.failures) + 1;
+        let Some(stored) = engine.state().report(report) else {
+            // It was cleared while it was on its way.
+            return Effects::of(Failed::Dropped);
+        };
+        let failures = stored.failures + 1;
         let (failed, effects) = match self.retry(failures, now) {
             Some(AFTER_NAVIGATION) => {
                 (Failed::AwaitsNavigation, engine.report_postponed(report, AFTER_NAVIGATION))

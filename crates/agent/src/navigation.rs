@@ -55,7 +55,7 @@ impl<T> Navigations<T> {
         scopes: Option<&AttributionScopes>,
     ) -> bool {
         let values = scopes.map(AttributionScopes::values);
-        let fixed = &mut self.navigation(id).scopes;
+        let Some(Navigation { scopes: fixed, .. }) = self.navigation(id) else { return false };
         match fixed.get(reporting_origin) {
             Some(first) => first.as_deref() == values,
             None if fixed.len() >= MAX_ORIGINS => false,
@@ -68,7 +68,9 @@ impl<T> Navigations<T> {
 
     /// A background request of the navigation was sent; its response may register a source.
     pub(crate) fn request_started(&mut self, id: NavigationId) {
-        self.navigation(id).background_requests += 1;
+        if let Some(navigation) = self.navigation(id) {
+            navigation.background_requests += 1;
+        }
     }
 
     /// A background request came to its end; gives back what waited for the last of them.
@@ -117,23 +119,37 @@ impl<T> Navigations<T> {
         navigation.into_iter().flat_map(|n| n.waiting).map(|(_, trigger)| trigger).collect()
     }
 
-    fn navigation(&mut self, id: NavigationId) -> &mut Navigation<T> {
+    /// Forgets the triggers that wait whose reporting origin is cleared.
+    pub(crate) fn forget_waiting(
+        &mut self,
+        origin_of: impl Fn(&T) -> &SuitableOrigin,
+        mut cleared: impl FnMut(&SuitableOrigin) -> bool,
+    ) {
+        for navigation in self.navigations.values_mut() {
+            navigation.waiting.retain(|(_, trigger)| !cleared(origin_of(trigger)));
+        }
+    }
+
+    /// `None` when too many navigations are busy: then nothing more waits, and no more scopes are allowed.
+    fn navigation(&mut self, id: NavigationId) -> Option<&mut Navigation<T>> {
         if !self.navigations.contains_key(&id) {
-            // A host that never says that navigations end must not fill the memory. The oldest without
-            // anything waiting goes: what waits is never lost.
+            // A host that never says that navigations end must not fill the memory.
             if self.order.len() >= MAX_NAVIGATIONS {
-                let idle = self.order.iter().position(|id| self.navigations[id].waiting.is_empty());
-                if let Some(id) = self.order.remove(idle.unwrap_or(0)) {
-                    self.navigations.remove(&id);
-                }
+                let idle = |id: &NavigationId| {
+                    let navigation = &self.navigations[id];
+                    navigation.background_requests == 0 && navigation.waiting.is_empty()
+                };
+                let oldest_idle = self.order.iter().position(idle)?;
+                let id = self.order.remove(oldest_idle)?;
+                self.navigations.remove(&id);
             }
             self.order.push_back(id);
         }
-        self.navigations.entry(id).or_insert_with(|| Navigation {
+        Some(self.navigations.entry(id).or_insert_with(|| Navigation {
             scopes: HashMap::new(),
             background_requests: 0,
             waiting: Vec::new(),
-        })
+        }))
     }
 }
 
@@ -181,12 +197,20 @@ mod tests {
     }
 
     #[test]
-    fn endless_navigations_do_not_fill_the_memory() {
-        let mut navigations = Navigations::<()>::default();
-        for id in 0..3000 {
-            navigations.request_started(NavigationId(id));
+    fn endless_navigations_do_not_fill_the_memory_and_lose_no_trigger() {
+        let mut navigations = Navigations::default();
+        let mut at_once = 0;
+        for id in (0..3000).map(NavigationId) {
+            navigations.request_started(id);
+            at_once += usize::from(navigations.defer(id, (), at(0)).is_some());
         }
         assert_eq!(navigations.navigations.len(), MAX_NAVIGATIONS);
         assert_eq!(navigations.order.len(), MAX_NAVIGATIONS);
+        assert_eq!(at_once + navigations.take_overdue(at(20_000)).len(), 3000);
+
+        let mut idle = Navigations::<()>::default();
+        let origin = SuitableOrigin::parse("https://reporter.example").expect("suitable");
+        assert!((0..3000).map(NavigationId).all(|id| idle.allows_scopes(id, &origin, None)));
+        assert_eq!(idle.navigations.len(), MAX_NAVIGATIONS);
     }
 }

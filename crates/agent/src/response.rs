@@ -55,6 +55,10 @@ pub enum Ignored {
     PreferredPlatformMissing,
     /// It speaks to platforms that the user agent does not support.
     UnsupportedPlatform,
+    /// The request's `Attribution-Reporting-Eligible` is none that a user agent sends.
+    InvalidEligible,
+    /// The page's origin is not potentially trustworthy.
+    UnsuitableContextOrigin,
     /// The response's origin is not potentially trustworthy.
     UnsuitableReportingOrigin,
     /// The navigation has sources of this reporting origin with another set of attribution scopes.
@@ -70,6 +74,8 @@ impl fmt::Display for Ignored {
             Self::WebAndOs => "web and OS headers, and no preferred-platform",
             Self::PreferredPlatformMissing => "no header for the preferred platform",
             Self::UnsupportedPlatform => "only headers for platforms that are not supported",
+            Self::InvalidEligible => "the request's Attribution-Reporting-Eligible is invalid",
+            Self::UnsuitableContextOrigin => "the page's origin is not potentially trustworthy",
             Self::UnsuitableReportingOrigin => "the response's origin is not potentially trustworthy",
             Self::OtherScopesInNavigation => {
                 "the navigation has sources of this reporting origin with another set of attribution scopes"

@@ -1,6 +1,6 @@
 //! Where commands print: text with colours, or one JSON value.
 
-use std::io::{self, StdoutLock, Write};
+use std::io::{self, Stdout, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
@@ -20,15 +20,16 @@ pub(crate) const STRONG: Style = Style::new().bold();
 /// What to overlook.
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
-/// Standard output: drops the colours where they are not wanted.
+/// Standard output: drops the colours where they are not wanted. Not locked: long outputs are written by
+/// threads of their own.
 pub(crate) struct Output {
-    out: AutoStream<StdoutLock<'static>>,
+    out: AutoStream<Stdout>,
     json: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { out: anstream::stdout().lock(), json }
+        Self { out: anstream::stdout(), json }
     }
 
     /// Whether [`json`](Self::json) is to be used instead of text.

@@ -1,6 +1,7 @@
 //! Triggering aggregatable attribution: which contributions a trigger makes, and whether they fit the budgets.
 //!
-//! Spec: "trigger aggregatable attribution", "create aggregatable contributions".
+//! Spec: "trigger aggregatable attribution", "create aggregatable contributions". As in the spec, the reports of
+//! triggers with a context ID neither count against the reports of their source nor leave a rate-limit record.
 
 use std::sync::Arc;
 
@@ -136,7 +137,7 @@ pub(crate) fn store<D: Draws>(
     let dedup_key = new.dedup_key;
     tx.record(Change::AggregatableReportCounted { source: id, counts, budget, named_budget, dedup_key });
     if counts {
-        let record = attribution_record(trigger, &source, AttributionScope::Aggregatable, key);
+        let record = attribution_record(trigger, &source, AttributionScope::Aggregatable, trigger_time, key);
         tx.record(Change::AttributionRecorded(record));
     }
     Ok(source.time)
@@ -160,16 +161,15 @@ fn check_source_limits<D: Draws>(
     if counts && !tx.trace.check(check, reports < limit, || format!("{} of {limit} reports", reports + 1)) {
         return Err(DebugData::of(TriggerDebugType::AggregateExcessiveReports));
     }
-    let required = new.contributions.iter().map(|c| u64::from(c.value)).sum::<u64>();
+    let required = required_budget(&new.contributions);
     let check = "check if an attribution source can create aggregatable contributions";
-    let passed = required <= remaining.into();
-    if !tx.trace.check(check, passed, || format!("{required} of {remaining} left")) {
+    if !tx.trace.check(check, required <= remaining, || format!("{required} of {remaining} left")) {
         return Err(DebugData::of(TriggerDebugType::AggregateInsufficientBudget));
     }
     if let Some((name, remaining)) = named {
         let check = "check if a source can create aggregatable contributions for matched budget name";
-        let passed = required <= remaining.into();
-        if !tx.trace.check(check, passed, || format!("{required} of {remaining} left in {name:?}")) {
+        let detail = || format!("{required} of {remaining} left in {name:?}");
+        if !tx.trace.check(check, required <= remaining, detail) {
             return Err(DebugData::of(TriggerDebugType::AggregateInsufficientNamedBudget));
         }
     }
@@ -190,8 +190,8 @@ pub(crate) fn matching_named_budget<'s>(
     Some((at, &budgets[at].0))
 }
 
-/// "Required aggregatable budget": it was checked against a budget of 65536.
-fn required_budget(contributions: &[Contribution]) -> u32 {
+/// "Required aggregatable budget": at most 20 contributions of at most 65536.
+pub(crate) fn required_budget(contributions: &[Contribution]) -> u32 {
     contributions.iter().map(|contribution| contribution.value).sum()
 }
 

@@ -5,7 +5,10 @@
 use ascribe_headers::{Coordinator, DebugContribution, KeyPiece, Site, SuitableOrigin};
 use ascribe_reports::{AggregatableDebugReport, Contribution};
 
-use crate::{Change, DebugReport, Draws, SourceId, state::DEBUG_RATE_LIMIT_WINDOW, transaction::Transaction};
+use crate::{
+    Change, DebugReport, Draws, SourceId, aggregatable::required_budget, state::DEBUG_RATE_LIMIT_WINDOW,
+    transaction::Transaction,
+};
 
 /// Whose budget pays.
 pub(crate) struct Payer {
@@ -41,7 +44,7 @@ pub(crate) fn obtain_and_deliver<D: Draws>(
     let contributions = if may_contribute(tx, &contributions, payer, to) {
         tx.record(Change::DebugBudgetSpent {
             context_site: to.context_site.clone(),
-            reporting_site: to.reporting_origin.site().clone(),
+            reporting_origin: to.reporting_origin.clone(),
             time: tx.now,
             budget: required_budget(&contributions),
             source: payer.source,
@@ -91,9 +94,4 @@ fn may_contribute<D: Draws>(
         let site = to.context_site;
         format!("{all} of {all_limit} in 1 d on {site}, {same} of {same_limit} of the reporting site")
     })
-}
-
-/// At most two contributions of at most 65536.
-fn required_budget(contributions: &[Contribution]) -> u32 {
-    contributions.iter().map(|contribution| contribution.value).sum()
 }

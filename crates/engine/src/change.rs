@@ -80,7 +80,7 @@ pub enum Change {
         /// Where the registration happened.
         context_site: Site,
         /// Who registered.
-        reporting_site: Site,
+        reporting_origin: SuitableOrigin,
         /// When.
         time: Time,
         /// What the contributions sum up to.
@@ -88,14 +88,15 @@ pub enum Change {
         /// Which source pays, when one matched.
         source: Option<SourceId>,
     },
-    /// Rate-limit records that no window reaches were removed.
+    /// Rate-limit records that no window reaches were removed; those of debug budgets too, whose window is a day.
     StaleRecordsRemoved {
         /// When.
         now: Time,
         /// The longest window.
         window: Duration,
     },
-    /// The user cleared rate-limit records.
+    /// The user cleared rate-limit records: those of reporting origins in a range of time, and those of sources
+    /// and reports that were cleared with them.
     RecordsCleared {
         /// Of whom.
         reporting_origins: Vec<SuitableOrigin>,
@@ -103,9 +104,13 @@ pub enum Change {
         from: Time,
         /// The last moment of the range, inclusive.
         to: Time,
+        /// Sources, whenever they were registered.
+        sources: Vec<SourceId>,
+        /// Reports, whenever they were triggered.
+        reports: Vec<ReportKey>,
     },
     /// What happened to a source since it was stored; only in snapshots.
-    SourceRestored(SourceId, Box<SourceProgress>),
+    SourceProgressRestored(SourceId, Box<SourceProgress>),
     /// A source whose rate-limit records are told one by one; only in snapshots.
     SourceRestoredWithoutRecords(Arc<Source>),
     /// A rate-limit record of a source that may itself be gone; only in snapshots.
@@ -162,6 +167,8 @@ pub struct AttributionRecord {
     pub reporting_origin: SuitableOrigin,
     /// "Time": when the source was registered.
     pub time: Time,
+    /// When the trigger was registered: only a deletion by the user looks at it.
+    pub trigger_time: Time,
     /// "Entity ID": the report; none for the fake reports of a noised source.
     pub report: Option<ReportKey>,
 }

@@ -46,15 +46,20 @@ pub(crate) fn changes(
         reports.extend(state.reports_of(*source).map(|stored| stored.report.key()));
     }
 
-    let mut changes: Vec<_> = reports.into_iter().map(Change::ReportRemoved).collect();
-    changes.extend(sources.into_iter().filter(|id| state.source(*id).is_some()).map(Change::SourceRemoved));
+    let mut changes: Vec<_> = reports.iter().copied().map(Change::ReportRemoved).collect();
+    let stored = sources.iter().copied().filter(|id| state.source(*id).is_some());
+    changes.extend(stored.map(Change::SourceRemoved));
     if range.rate_limits {
         let mut origins: BTreeSet<_> = state.source_records.iter().map(|r| r.reporting_origin).collect();
         origins.extend(state.attributions.iter().map(|r| r.reporting_origin));
-        let reporting_origins: Vec<_> = origins.into_iter().filter(|origin| of_origin(origin)).collect();
-        if !reporting_origins.is_empty() {
-            changes.push(Change::RecordsCleared { reporting_origins, from: range.from, to: range.to });
-        }
+        origins.extend(state.debug_budgets.iter().map(|(_, origin, ..)| origin.clone()));
+        changes.push(Change::RecordsCleared {
+            reporting_origins: origins.into_iter().filter(|origin| of_origin(origin)).collect(),
+            from: range.from,
+            to: range.to,
+            sources: sources.into_iter().collect(),
+            reports: reports.into_iter().collect(),
+        });
     }
     changes
 }

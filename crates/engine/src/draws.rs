@@ -29,7 +29,7 @@ pub trait Draws {
     /// before the trigger: true with probability `rate`.
     fn null_report(&mut self, days_before: u32, rate: f64) -> bool;
 
-    /// The random delay of an aggregatable report: uniform, at least zero and less than `span`.
+    /// The random delay of an aggregatable report: uniform from zero to `span`.
     fn aggregatable_report_delay(&mut self, span: Duration) -> Duration;
 
     /// "Generating a random UUID".

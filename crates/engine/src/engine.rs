@@ -130,6 +130,7 @@ impl Engine {
     ) -> Effects<T> {
         let mut tx = Transaction::new(&self.config, &mut self.state, draws, now);
         let outcome = process(&mut tx);
+        tx.clean();
         tx.finish(outcome)
     }
 }

@@ -216,8 +216,9 @@ pub(crate) fn attributions_allowed<D: Draws>(
     let after = tx.now - tx.config.attribution_rate_limit_window;
     let attributions = tx.state.attributions.count(scope, site, destination, reporting_site, after);
     let limit = tx.config.max_attributions;
+    let window = tx.config.attribution_rate_limit_window;
     tx.within("max attributions per rate-limit window", attributions + 1, limit, || {
-        format!("attributions for {site} x {destination} x {reporting_site}")
+        format!("attributions for {site} x {destination} x {reporting_site} in {window}")
     })
 }
 
@@ -238,7 +239,8 @@ fn insert<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigger, source: &
         trigger_time,
         report,
     })));
-    tx.record(Change::AttributionRecorded(attribution_record(trigger, source, AttributionScope::Event, key)));
+    let record = attribution_record(trigger, source, AttributionScope::Event, trigger_time, key);
+    tx.record(Change::AttributionRecorded(record));
 }
 
 /// "Attribution rate-limit record" of a report.
@@ -246,6 +248,7 @@ pub(crate) fn attribution_record(
     trigger: &NewTrigger,
     source: &Source,
     scope: AttributionScope,
+    trigger_time: Time,
     report: ReportKey,
 ) -> AttributionRecord {
     AttributionRecord {
@@ -254,6 +257,7 @@ pub(crate) fn attribution_record(
         destination: trigger.destination.clone(),
         reporting_origin: source.reporting_origin.clone(),
         time: source.time,
+        trigger_time,
         report: Some(report),
     }
 }

@@ -38,6 +38,12 @@ pub struct NewSource {
     pub fenced: bool,
 }
 
+/// No limit dropped the source.
+struct Accepted {
+    fake_reports: Vec<FakeReport>,
+    told: Told,
+}
+
 /// Why a source was dropped, and whether the reporting origin may know.
 struct Dropped {
     reason: SourceDebugType,
@@ -45,11 +51,12 @@ struct Dropped {
 }
 
 pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, new: NewSource) -> SourceOutcome {
-    tx.clean();
     delete_expired_sources(tx);
     let mut source = create(tx, new);
-    match check_and_store(tx, &mut source) {
-        Ok(told) => {
+    match check(tx, &mut source) {
+        Ok(Accepted { fake_reports, told }) => {
+            let source = Arc::new(source);
+            store(tx, &source, &fake_reports);
             let reason = SourceDebugType::Success;
             source_debug::obtain_and_deliver(tx, reason, &source, told);
             SourceOutcome::Stored(if told.noised { SourceDebugType::Noised } else { reason })
@@ -85,7 +92,7 @@ fn create<D: Draws>(tx: &Transaction<'_, D>, new: NewSource) -> Source {
     }
 }
 
-fn check_and_store<D: Draws>(tx: &mut Transaction<'_, D>, source: &mut Source) -> Result<Told, Dropped> {
+fn check<D: Draws>(tx: &mut Transaction<'_, D>, source: &mut Source) -> Result<Accepted, Dropped> {
     let visible = |reason| Dropped { reason, told: Told::default() };
     let states = check_privacy(tx, source).map_err(visible)?;
     let fake_reports = randomize(tx, source, &states);
@@ -102,8 +109,7 @@ fn check_and_store<D: Draws>(tx: &mut Transaction<'_, D>, source: &mut Source) -
     let hidden = |reason| Dropped { reason, told };
     check_destination_global_rate_limit(tx, source).map_err(hidden)?;
     check_reporting_origin_limit(tx, source).map_err(hidden)?;
-    store(tx, source, &fake_reports);
-    Ok(told)
+    Ok(Accepted { fake_reports, told })
 }
 
 /// How many trigger states the source has, and whether they disclose too much.
@@ -204,7 +210,8 @@ fn check_reporting_origin_per_site_limit<D: Draws>(
     let origin = &source.reporting_origin;
     let after = tx.now - tx.config.origin_rate_limit_window;
     if let Some(others) = tx.state.source_records.other_origins_of_site(source.site(), origin, after) {
-        let of = || format!("reporting origins of {} on {}", origin.site(), source.site());
+        let window = tx.config.origin_rate_limit_window;
+        let of = || format!("reporting origins of {} on {} in {window}", origin.site(), source.site());
         let limit = tx.config.max_source_reporting_origins_per_site;
         if !tx.within("max source reporting origins per source reporting site", others + 1, limit, of) {
             return Err(SourceDebugType::ReportingOriginPerSiteLimit);
@@ -252,7 +259,9 @@ fn destinations_within<D: Draws>(
     let after = tx.now - window;
     let records = &tx.state.source_records;
     let destinations = records.destinations_of_reporter(site, reporting_site, new, after, tx.now);
-    tx.within(check, destinations, limit, || format!("destinations of {reporting_site} on {site}"))
+    tx.within(check, destinations, limit, || {
+        format!("destinations of {reporting_site} on {site} in {window}")
+    })
 }
 
 /// "Check if an attribution source exceeds the time-based destination limits", for all reporting sites.
@@ -265,7 +274,8 @@ fn check_destination_global_rate_limit<D: Draws>(
     let records = &tx.state.source_records;
     let destinations = records.destinations_of_site(source.site(), new, after, tx.now);
     let limit = tx.config.max_destinations_per_window;
-    let of = || format!("destinations on {}", source.site());
+    let window = tx.config.destination_rate_limit_window;
+    let of = || format!("destinations on {} in {window}", source.site());
     if !tx.within("max destinations per rate-limit window", destinations, limit, of) {
         return Err(SourceDebugType::DestinationGlobalRateLimit);
     }
@@ -282,7 +292,8 @@ fn check_reporting_origin_limit<D: Draws>(
     for destination in source.registration.destinations.as_slice() {
         let records = &tx.state.source_records;
         if let Some(others) = records.other_origins_of_pair(site, destination, origin, after) {
-            let of = || format!("reporting origins for {site} x {destination}");
+            let window = tx.config.attribution_rate_limit_window;
+            let of = || format!("reporting origins for {site} x {destination} in {window}");
             let limit = tx.config.max_source_reporting_origins;
             if !tx.within("max source reporting origins per rate-limit window", others + 1, limit, of) {
                 return Err(SourceDebugType::ReportingOriginLimit);
@@ -292,8 +303,8 @@ fn check_reporting_origin_limit<D: Draws>(
     Ok(())
 }
 
-fn store<D: Draws>(tx: &mut Transaction<'_, D>, source: &Source, fake_reports: &[FakeReport]) {
-    tx.record(Change::SourceStored(Arc::new(source.clone())));
+fn store<D: Draws>(tx: &mut Transaction<'_, D>, source: &Arc<Source>, fake_reports: &[FakeReport]) {
+    tx.record(Change::SourceStored(source.clone()));
     for fake in fake_reports {
         store_fake_report(tx, source, *fake);
     }
@@ -333,6 +344,7 @@ fn record_fake_attribution<D: Draws>(tx: &mut Transaction<'_, D>, source: &Sourc
         destination: destination.clone(),
         reporting_origin: source.reporting_origin.clone(),
         time: source.time,
+        trigger_time: source.time,
         report: None,
     }));
 }

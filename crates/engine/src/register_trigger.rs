@@ -41,12 +41,6 @@ impl NewTrigger {
 pub(crate) type Dropped = DebugData;
 
 pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigger) -> TriggerOutcome {
-    let outcome = attribute(tx, trigger);
-    tx.clean();
-    outcome
-}
-
-fn attribute<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigger) -> TriggerOutcome {
     let registers_events = !trigger.registration.event_triggers.is_empty();
     let registers_aggregatables = trigger.registration.has_aggregatable_data();
     let neither =
@@ -178,7 +172,8 @@ fn check_reporting_origins<D: Draws, E, A>(
     let others = tx.state.attributions.other_reporting_origins(&site, destination, origin, after);
     let limit = tx.config.max_attribution_reporting_origins;
     let check = "max attribution reporting origins per rate-limit window";
-    let of = || format!("reporting origins for {site} x {destination}");
+    let window = tx.config.attribution_rate_limit_window;
+    let of = || format!("reporting origins for {site} x {destination} in {window}");
     if others.is_none_or(|others| tx.within(check, others + 1, limit, of)) {
         return (event, aggregatable);
     }

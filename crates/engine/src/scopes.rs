@@ -8,6 +8,12 @@ use rustc_hash::FxHashSet;
 use crate::{Change, Draws, SourceId, source::Source, transaction::Transaction};
 
 pub(crate) fn remove_or_update_sources<D: Draws>(tx: &mut Transaction<'_, D>, pending: &Source) {
+    let destinations = pending.registration.destinations.as_slice();
+    if pending.registration.attribution_scopes.is_none()
+        && !destinations.iter().any(|site| tx.state.any_scoped(&pending.reporting_origin, site))
+    {
+        return;
+    }
     let matching = sources_with_common_destinations(tx, pending);
     match &pending.registration.attribution_scopes {
         None => {

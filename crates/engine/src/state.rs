@@ -24,7 +24,7 @@ use crate::{
 pub struct State {
     sources: FxHashMap<SourceId, StoredSource>,
     /// Which sources a trigger can match, in the order of their registration.
-    by_destination: HashMap<(SuitableOrigin, Site), Vec<SourceId>>,
+    by_destination: HashMap<(SuitableOrigin, Site), Matching>,
     by_source_origin: HashMap<SuitableOrigin, usize>,
     by_expiry: BTreeSet<(Time, SourceId)>,
     next_source: u64,
@@ -42,6 +42,14 @@ pub struct State {
     pub(crate) debug_budgets: DebugBudgets,
     /// How many records there were after stale ones were last removed.
     fresh_records: usize,
+}
+
+/// The sources of a reporting origin for a destination.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Matching {
+    ids: BTreeSet<SourceId>,
+    /// How many of them have attribution scopes.
+    scoped: usize,
 }
 
 /// A report in storage.
@@ -108,7 +116,13 @@ impl State {
         destination: &Site,
     ) -> impl Iterator<Item = &StoredSource> {
         let ids = self.by_destination.get(&(reporting_origin.clone(), destination.clone()));
-        ids.into_iter().flatten().map(|id| &self.sources[id])
+        ids.into_iter().flat_map(|matching| &matching.ids).map(|id| &self.sources[id])
+    }
+
+    /// Whether any of those sources has attribution scopes.
+    pub(crate) fn any_scoped(&self, reporting_origin: &SuitableOrigin, destination: &Site) -> bool {
+        let matching = self.by_destination.get(&(reporting_origin.clone(), destination.clone()));
+        matching.is_some_and(|matching| matching.scoped > 0)
     }
 
     pub(crate) fn sources_of_origin(&self, source_origin: &SuitableOrigin) -> usize {
@@ -144,7 +158,7 @@ impl State {
     /// Whether enough has piled up to be worth a look at what is stale: so that looking costs nothing on
     /// average, however much is stored.
     pub(crate) fn wants_cleaning(&self) -> bool {
-        self.source_records.len() + self.attributions.len() >= 2 * self.fresh_records + 256
+        self.records() >= 2 * self.fresh_records + 256
     }
 
     /// Applies a change. Changes that speak of what is not there are without effect.
@@ -160,7 +174,7 @@ impl State {
                     self.remove_source(id);
                 }
             }
-            Change::SourceScopesCleared(id) => self.with(*id, |progress| progress.scopes_cleared = true),
+            Change::SourceScopesCleared(id) => self.change_progress(*id, |p| p.scopes_cleared = true),
             Change::SourceUnattributable(id) => {
                 self.with(*id, |progress| progress.event_level_attributable = false);
             }
@@ -195,9 +209,8 @@ impl State {
             Change::AttributionRecorded(record) => self.attributions.insert(record),
             Change::AttributionForgotten(report) => self.attributions.forget(*report),
             Change::DestinationsDeactivated(source) => self.source_records.deactivate(*source),
-            Change::DebugBudgetSpent { context_site, reporting_site, time, budget, source } => {
-                let stale = *time - DEBUG_RATE_LIMIT_WINDOW;
-                self.debug_budgets.spend(context_site, reporting_site, *time, *budget, stale);
+            Change::DebugBudgetSpent { context_site, reporting_origin, time, budget, source } => {
+                self.debug_budgets.spend(context_site, reporting_origin, *time, *budget);
                 if let Some(source) = source {
                     self.with(*source, |progress| {
                         spend(&mut progress.remaining_debug_budget, *budget);
@@ -206,14 +219,20 @@ impl State {
                 }
             }
             Change::StaleRecordsRemoved { now, window } => self.remove_stale(*now, *window),
-            Change::RecordsCleared { reporting_origins, from, to } => {
-                let cleared = |origin: &SuitableOrigin, time: Time| {
-                    (*from..=*to).contains(&time) && reporting_origins.contains(origin)
+            Change::RecordsCleared { reporting_origins, from, to, sources, reports } => {
+                let cleared = |origin: &SuitableOrigin, times: &[Time]| {
+                    times.iter().any(|time| (from..=to).contains(&time)) && reporting_origins.contains(origin)
                 };
-                self.source_records.retain(|origin, time, _| !cleared(origin, time));
-                self.attributions.retain(|origin, time| !cleared(origin, time));
+                self.source_records
+                    .retain(|id, origin, time, _| !sources.contains(&id) && !cleared(origin, &[time]));
+                self.attributions.retain(|origin, times, report| {
+                    !report.is_some_and(|report| reports.contains(&report)) && !cleared(origin, &times)
+                });
+                self.debug_budgets.retain(|origin, time| !cleared(origin, &[time]));
             }
-            Change::SourceRestored(source, progress) => self.with(*source, |p| p.clone_from(progress)),
+            Change::SourceProgressRestored(source, progress) => {
+                self.change_progress(*source, |p| p.clone_from(progress));
+            }
             Change::SourceRecordRestored(record) => self.source_records.insert(record),
             Change::SourceRestoredWithoutRecords(source) => self.insert_source(source, false),
             Change::NextIds { source, report } => {
@@ -230,7 +249,10 @@ impl State {
         for stored in self.sources() {
             changes.push(Change::SourceRestoredWithoutRecords(stored.source.clone()));
             if stored.progress != SourceProgress::new(&stored.source) {
-                changes.push(Change::SourceRestored(stored.source.id, Box::new(stored.progress.clone())));
+                changes.push(Change::SourceProgressRestored(
+                    stored.source.id,
+                    Box::new(stored.progress.clone()),
+                ));
             }
         }
         for record in self.sorted_source_records() {
@@ -251,11 +273,11 @@ impl State {
             }
         }
         let mut budgets: Vec<_> = self.debug_budgets.iter().collect();
-        budgets.sort();
-        changes.extend(budgets.into_iter().map(|(context_site, reporting_site, time, budget)| {
+        budgets.sort_by_key(|(context_site, ..)| *context_site);
+        changes.extend(budgets.into_iter().map(|(context_site, reporting_origin, time, budget)| {
             Change::DebugBudgetSpent {
                 context_site: context_site.clone(),
-                reporting_site: reporting_site.clone(),
+                reporting_origin: reporting_origin.clone(),
                 time,
                 budget,
                 source: None,
@@ -270,11 +292,28 @@ impl State {
         }
     }
 
+    /// Changes that can take the scopes of a source away.
+    fn change_progress(&mut self, id: SourceId, change: impl FnOnce(&mut SourceProgress)) {
+        let Some(stored) = self.sources.get_mut(&id) else { return };
+        let was_scoped = stored.scopes().is_some();
+        change(&mut stored.progress);
+        if was_scoped && stored.scopes().is_none() {
+            for destination in stored.source.registration.destinations.as_slice() {
+                let key = (stored.source.reporting_origin.clone(), destination.clone());
+                if let Some(matching) = self.by_destination.get_mut(&key) {
+                    matching.scoped -= 1;
+                }
+            }
+        }
+    }
+
     fn insert_source(&mut self, source: &Arc<Source>, with_records: bool) {
         let id = source.id;
         for destination in source.registration.destinations.as_slice() {
             let key = (source.reporting_origin.clone(), destination.clone());
-            self.by_destination.entry(key).or_default().push(id);
+            let matching = self.by_destination.entry(key).or_default();
+            matching.ids.insert(id);
+            matching.scoped += usize::from(source.registration.attribution_scopes.is_some());
         }
         *self.by_source_origin.entry(source.source_origin.clone()).or_default() += 1;
         self.by_expiry.insert((source.expiry_time(), id));
@@ -287,12 +326,14 @@ impl State {
     }
 
     fn remove_source(&mut self, id: SourceId) {
-        let Some(StoredSource { source, .. }) = self.sources.remove(&id) else { return };
+        let Some(stored) = self.sources.remove(&id) else { return };
+        let source = &stored.source;
         for destination in source.registration.destinations.as_slice() {
             let key = (source.reporting_origin.clone(), destination.clone());
-            if let Some(ids) = self.by_destination.get_mut(&key) {
-                ids.retain(|other| *other != id);
-                if ids.is_empty() {
+            if let Some(matching) = self.by_destination.get_mut(&key) {
+                matching.ids.remove(&id);
+                matching.scoped -= usize::from(stored.scopes().is_some());
+                if matching.ids.is_empty() {
                     self.by_destination.remove(&key);
                 }
             }
@@ -351,10 +392,14 @@ impl State {
     /// "Can attribution rate-limit record be removed".
     fn remove_stale(&mut self, now: Time, window: Duration) {
         let stale = now - window;
-        self.source_records.retain(|_, time, expiry| time > stale || expiry > now);
-        self.attributions.retain(|_, time| time > stale);
-        self.debug_budgets.remove_stale(now - DEBUG_RATE_LIMIT_WINDOW);
-        self.fresh_records = self.source_records.len() + self.attributions.len();
+        self.source_records.retain(|_, _, time, expiry| time > stale || expiry > now);
+        self.attributions.retain(|_, [time, _], _| time > stale);
+        self.debug_budgets.retain(|_, time| time > now - DEBUG_RATE_LIMIT_WINDOW);
+        self.fresh_records = self.records();
+    }
+
+    fn records(&self) -> usize {
+        self.source_records.len() + self.attributions.len() + self.debug_budgets.len()
     }
 
     fn sorted_source_records(&self) -> Vec<SourceRecord> {

@@ -1,6 +1,6 @@
 //! One input while it is processed: reads its own writes, and collects its effects.
 
-use ascribe_reports::Time;
+use ascribe_reports::{Duration, Time};
 
 use crate::{Change, Config, DebugReport, Draws, Effects, State, Trace, trace::Verdict};
 
@@ -34,7 +34,8 @@ impl<'a, D: Draws> Transaction<'a, D> {
     /// Removes rate-limit records that no window reaches any more, when it is worth it.
     pub(crate) fn clean(&mut self) {
         if self.state.wants_cleaning() {
-            let window = self.config.attribution_rate_limit_window.max(self.config.origin_rate_limit_window);
+            let longest = self.config.attribution_rate_limit_window.max(self.config.origin_rate_limit_window);
+            let window = longest.max(self.config.destination_rate_limit_window).max(Duration::DAY);
             self.record(Change::StaleRecordsRemoved { now: self.now, window });
         }
     }

@@ -77,11 +77,7 @@ impl<'a> Object<'a> {
 
     /// Of members with the same key the last one counts.
     fn new(mut members: Vec<(Cow<'a, str>, Json<'a>)>) -> Self {
-        // Few members are the rule, and comparing all pairs is then cheapest.
-        let few = members.len() <= 16;
-        if !few
-            || members.iter().enumerate().any(|(at, (key, _))| members[..at].iter().any(|(k, _)| k == key))
-        {
+        if may_repeat(&members) {
             let mut by_key: Vec<usize> = (0..members.len()).collect();
             by_key.sort_by(|a, b| members[*a].0.cmp(&members[*b].0));
             let mut is_last = vec![true; members.len()];
@@ -93,6 +89,12 @@ impl<'a> Object<'a> {
         }
         Self(members)
     }
+}
+
+/// Whether a key may be there twice. Few members are the rule: comparing all pairs of them is cheapest.
+fn may_repeat(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    let seen_before = |at: usize| members[..at].iter().any(|(key, _)| *key == members[at].0);
+    members.len() > 16 || (1..members.len()).any(seen_before)
 }
 
 impl<'a> IntoIterator for Object<'a> {

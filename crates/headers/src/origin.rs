@@ -42,6 +42,10 @@ impl SuitableOrigin {
     /// # Errors
     /// When the URL is invalid, or its origin is not suitable.
     pub fn parse(url: &str) -> Result<Self, UnsuitableOrigin> {
+        if let Some(host) = plain_https_host(url) {
+            let site = Site(format!("https://{}", psl::domain_str(host).unwrap_or(host)).into());
+            return Ok(Self::new(&url[.."https://".len() + host.len()], site));
+        }
         let url = Url::parse(url).map_err(|_| UnsuitableOrigin::InvalidUrl)?;
         Self::from_url(&url)
     }
@@ -51,21 +55,16 @@ impl SuitableOrigin {
     /// # Errors
     /// When the origin is not suitable.
     pub fn from_url(url: &Url) -> Result<Self, UnsuitableOrigin> {
-        let host = url.host().ok_or(UnsuitableOrigin::NotTrustworthy)?;
-        let trustworthy = match url.scheme() {
-            "https" => true,
-            "http" => is_loopback(&host),
-            _ => false,
-        };
-        if !trustworthy {
-            return Err(UnsuitableOrigin::NotTrustworthy);
-        }
-        let site = Site::of(url.scheme(), &host);
+        let (site, _) = Site::of(url)?;
         // Of these schemes, it is the URL without user, password, default port, path, query and fragment.
         let serialized = format!("{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort]);
+        Ok(Self::new(&serialized, site))
+    }
+
+    fn new(serialized: &str, site: Site) -> Self {
         // Most origins are their own site: share the allocation.
         let serialized = if *serialized == *site.0 { site.0.clone() } else { serialized.into() };
-        Ok(Self { serialized, site })
+        Self { serialized, site }
     }
 
     /// The site that this origin belongs to.
@@ -96,19 +95,42 @@ impl Site {
         &self.0
     }
 
-    fn of(scheme: &str, host: &Host<&str>) -> Self {
-        let serialized = match host {
-            Host::Domain(domain) => {
-                let registrable = psl::domain_str(domain).unwrap_or(domain);
-                // The list knows nothing of a trailing dot, but for the URL standard it is another domain.
-                let dot = if domain.ends_with('.') && !registrable.ends_with('.') { "." } else { "" };
-                format!("{scheme}://{registrable}{dot}")
-            }
-            Host::Ipv4(ip) => format!("{scheme}://{ip}"),
-            Host::Ipv6(ip) => format!("{scheme}://[{ip}]"),
+    /// The site of a URL's origin, and whether the host is a public suffix, which stands for itself alone.
+    pub(crate) fn of(url: &Url) -> Result<(Self, bool), UnsuitableOrigin> {
+        let host = url.host().ok_or(UnsuitableOrigin::NotTrustworthy)?;
+        let trustworthy = match url.scheme() {
+            "https" => true,
+            "http" => is_loopback(&host),
+            _ => false,
         };
-        Self(serialized.into())
+        if !trustworthy {
+            return Err(UnsuitableOrigin::NotTrustworthy);
+        }
+        let whole = &url[Position::BeforeHost..Position::AfterHost];
+        let registrable = match host {
+            Host::Domain(domain) => psl::domain_str(domain),
+            Host::Ipv4(_) | Host::Ipv6(_) => Some(whole),
+        };
+        let kept = registrable.unwrap_or(whole);
+        // The list knows nothing of a trailing dot, but for the URL standard it is another domain.
+        let dot = if whole.ends_with('.') && !kept.ends_with('.') { "." } else { "" };
+        let site = Self(format!("{}://{kept}{dot}", url.scheme()).into());
+        Ok((site, registrable.is_none()))
     }
+}
+
+/// The host of the plainest and most common URLs, which is its own serialization: HTTPS, no user, no port, and
+/// labels of lower-case letters, digits and hyphens of which the last begins with a letter (so that it is no IP
+/// address) and none is Punycode. Whatever follows such a host cannot make a URL invalid.
+fn plain_https_host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://")?;
+    let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let end = rest.bytes().position(|byte| !is_plain(&byte)).unwrap_or(rest.len());
+    let (host, rest) = rest.split_at(end);
+    let ends_host = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+    let is_label = |label: &str| !label.is_empty() && !label.starts_with("xn--");
+    let last_is_name = || host.rsplit('.').next()?.bytes().next().map(|byte| byte.is_ascii_lowercase());
+    (ends_host && host.split('.').all(is_label) && last_is_name() == Some(true)).then_some(host)
 }
 
 /// "Potentially trustworthy" for a host on plain HTTP: loopback addresses and the localhost names.
@@ -193,11 +215,32 @@ mod tests {
             ("http://127.0.0.2:1", "http://127.0.0.2:1", "http://127.0.0.2"),
             ("http://[::1]:9/", "http://[::1]:9", "http://[::1]"),
             ("https://10.0.0.1", "https://10.0.0.1", "https://10.0.0.1"),
+            ("https://[::ffff:1.2.3.4]/", "https://[::ffff:102:304]", "https://[::ffff:102:304]"),
         ] {
             let parsed = SuitableOrigin::parse(url).expect(url);
             assert_eq!(parsed.as_str(), origin, "{url}");
             assert_eq!(parsed.site().as_str(), site, "{url}");
         }
+    }
+
+    #[test]
+    fn the_short_way_ends_where_the_url_parser_does() {
+        let labels =
+            ["a", "shop", "xn--bcher-kva", "1", "0x1", "co", "uk", "a-b", "-", "ab--cd", "", "A", "é", "%41"];
+        let ends = ["", "/", "/x y", "?q", "#f", ":443", ":8443/", "@b.example", "\\x", "\t", " ", "/\u{0}"];
+        let mut plain = 0;
+        for (a, b) in labels.iter().flat_map(|a| labels.map(|b| (a, b))) {
+            for (c, end) in labels.iter().flat_map(|c| ends.map(|end| (c, end))) {
+                let url = format!("https://{a}.{b}.{c}{end}");
+                let parsed = SuitableOrigin::parse(&url);
+                let slowly = Url::parse(&url).map_err(|_| UnsuitableOrigin::InvalidUrl);
+                let slowly = slowly.and_then(|url| SuitableOrigin::from_url(&url));
+                assert_eq!(parsed, slowly, "{url:?}");
+                assert_eq!(parsed.map(|p| p.site), slowly.map(|s| s.site), "{url:?}");
+                plain += u32::from(plain_https_host(&url).is_some());
+            }
+        }
+        assert!(plain > 1000, "{plain} went the short way");
     }
 
     #[test]

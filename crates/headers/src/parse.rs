@@ -9,6 +9,7 @@ mod debug_reporting;
 mod event_windows;
 mod fields;
 mod filters;
+mod lonely_keys;
 mod numbers;
 mod source;
 mod strings;

@@ -63,6 +63,12 @@ impl Problems {
         None
     }
 
+    /// Records an error, and says that something is not so.
+    #[cold]
+    pub(crate) fn reject(&mut self, at: At<'_>, kind: ProblemKind) -> bool {
+        self.error::<()>(at, kind).is_some()
+    }
+
     /// Records a warning.
     #[cold]
     pub(crate) fn warn(&mut self, at: At<'_>, kind: ProblemKind) {

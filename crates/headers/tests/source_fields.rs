@@ -342,6 +342,7 @@ fn key_pieces_are_1_to_32_hexadecimal_digits() {
         &[
             (&digits(0), "a"),
             (&digits(33), "a"),
+            (&format!(r#"{{"a":"0x{}"}}"#, "0".repeat(33)), "a"),
             (r#"{"a":"1"}"#, "a"),
             (r#"{"a":"x1"}"#, "a"),
             (r#"{"a":"1x1"}"#, "a"),

@@ -2,8 +2,6 @@
 //!
 //! Spec: "get report request URL".
 
-use std::fmt;
-
 use ascribe_headers::SuitableOrigin;
 
 /// One of the paths that a reporting origin receives reports on, by POST, as JSON.
@@ -70,12 +68,6 @@ impl Endpoint {
     #[must_use]
     pub fn url(self, reporting_origin: &SuitableOrigin) -> String {
         [reporting_origin.as_str(), self.path()].concat()
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.path())
     }
 }
 

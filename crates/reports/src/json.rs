@@ -163,6 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn an_object_is_read_from_an_object_only() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct One {
+            one: u8,
+        }
+
+        assert_eq!(parse_object::<One>(br#"{"one":1}"#).unwrap(), One { one: 1 });
+        let error = parse_object::<One>(b"[1]").unwrap_err().to_string();
+        assert_eq!(error, "invalid type: sequence, expected an object at line 1 column 0");
+        assert!(parse_object::<One>(br#"{"one":1}{}"#).is_err());
+    }
+
+    #[test]
     fn one_site_is_a_string_and_several_are_a_list() {
         let sites = ["https://a.example", "https://b.example"].map(|url| Site::parse(url).expect(url));
         assert_eq!(to_string(&OneOrMany(&sites[..1])), r#""https://a.example""#);

@@ -48,6 +48,14 @@ pub enum KeySetError {
     /// Not JSON of the right shape.
     #[error("not a set of keys: {0}")]
     Json(#[from] serde_json::Error),
+    /// Private keys that are not JSON of the right shape: told without the text, which may be a key.
+    #[error("not a set of private keys, at line {line} column {column}")]
+    PrivateJson {
+        /// Which line, from 1.
+        line: usize,
+        /// Which byte of the line, from 1.
+        column: usize,
+    },
     /// There is no key.
     #[error("no keys")]
     Empty,

@@ -425,6 +425,19 @@ mod tests {
     }
 
     #[test]
+    fn room_is_made_for_no_more_contributions_than_can_follow() {
+        let smallest = b"\xa2\x66bucket\x41\x01\x65value\x40";
+        assert_eq!(smallest.len(), MIN_CONTRIBUTION_BYTES);
+        let rest = b"\xff\x69operation\x69histogram";
+        let cbor = [b"\xa2\x64data\x9f".as_slice(), smallest, smallest, rest].concat();
+        let payload = Payload::parse(&cbor).unwrap();
+        assert_eq!(payload.contributions.len(), 2);
+        assert_eq!(payload.contributions.capacity(), (2 * 17 + rest.len()) / 17);
+        let payload = Payload::parse(&payload_of(smallest)).unwrap();
+        assert_eq!(payload.contributions.capacity(), 1);
+    }
+
+    #[test]
     fn every_truncation_is_told() {
         let cbor = payload_of(&member("id", b"\x01\x02"));
         assert!(Payload::parse(&cbor).is_ok());

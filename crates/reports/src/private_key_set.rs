@@ -48,7 +48,8 @@ impl PrivateKeySet {
     /// # Errors
     /// When it has another shape, or any of its keys is invalid.
     pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
-        let Keys { keys }: Keys<Object<Entry<'_>>> = json::parse_object(json)?;
+        let Keys { keys }: Keys<Object<Entry<'_>>> = json::parse_object(json)
+            .map_err(|error| KeySetError::PrivateJson { line: error.line(), column: error.column() })?;
         let keys = keys.into_iter().enumerate().map(|(index, Object(entry))| {
             let bytes = decode_key(&entry.private_key).ok_or(KeySetError::InvalidKey { index })?;
             PrivateKey::new(&entry.id, bytes).map_err(|source| KeySetError::IdTooLong { index, source })
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn public_and_private_files_are_not_taken_for_each_other() {
         let keys = PrivateKeySet::new([key("a", 1)]).unwrap();
-        assert!(error(&keys.public().to_json()).contains("missing field `private_key`"));
+        assert!(error(&keys.public().to_json()).starts_with("not a set of private keys, at line 1 column "));
         let error = KeySet::parse(keys.to_json().as_bytes()).unwrap_err().to_string();
         assert!(error.contains("missing field `key`"), "{error}");
     }
@@ -182,6 +183,22 @@ mod tests {
         ] {
             assert_eq!(error(&format!(r#"{{"keys":[{entries}]}}"#)), expected);
         }
+    }
+
+    #[test]
+    fn errors_show_no_key() {
+        for json in [
+            format!(r#"["{KEY}"]"#),
+            format!(r#"{{"keys":"{KEY}"}}"#),
+            format!(r#"{{"keys":["{KEY}"]}}"#),
+            format!(r#"{{"keys":[{{"id":["{KEY}"]}}]}}"#),
+            format!(r#"{{"keys":[{{"id":"{KEY}","private_key":{{"{KEY}":1}}}}]}}"#),
+            format!("{{\"keys\":\n[{{\"{KEY}\"]}}"),
+        ] {
+            let error = PrivateKeySet::parse(json.as_bytes()).expect_err(&json);
+            assert!(!format!("{error} {error:?}").contains(KEY), "{error:?}");
+        }
+        assert_eq!(error("{\n  \"keys\": 1}"), "not a set of private keys, at line 2 column 11");
     }
 
     #[test]

@@ -83,6 +83,18 @@ impl Duration {
     }
 }
 
+/// In the largest unit that leaves a whole number: `30 d`, `90 min`, `5 s`, `1500 ms`.
+impl std::fmt::Display for Duration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
+        let whole = |(millis, _): &&(i64, _)| self.0 != 0 && self.0 % millis == 0;
+        match units.iter().find(whole) {
+            Some((millis, unit)) => write!(f, "{} {unit}", self.0 / millis),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
 impl Add<Duration> for Time {
     type Output = Self;
 
@@ -132,5 +144,20 @@ mod tests {
         assert_eq!(Time::from_secs(i64::MAX), last);
         assert_eq!(Duration::from_days(i64::MIN), Duration::from_millis(i64::MIN));
         assert_eq!(Time::from_secs(90_000).since(Time::from_secs(3600)), Duration::DAY);
+    }
+
+    #[test]
+    fn durations_are_told_in_the_largest_whole_unit() {
+        for (millis, told) in [
+            (30 * 86_400_000, "30 d"),
+            (3_600_000, "1 h"),
+            (5_400_000, "90 min"),
+            (61_000, "61 s"),
+            (1500, "1500 ms"),
+            (0, "0 ms"),
+            (-86_400_000, "-1 d"),
+        ] {
+            assert_eq!(Duration::from_millis(millis).to_string(), told);
+        }
     }
 }

@@ -112,14 +112,9 @@ fn apply(setup: &mut Setup, name: &str, value: &Value) -> Result<(), &'static st
         "retry_after_new_navigation" => setup.navigation_retry = navigation_retry(value)?,
         "needs_cross_app_web" => setup.os_supported = boolean(value)?,
         // Features that cases ask for, and that are always there.
-        "needs_aggregatable_debug"
-        | "needs_aggregatable_named_budgets"
-        | "needs_attribution_scopes"
-        | "needs_source_destination_limit"
-        | "needs_trigger_context_id" => {
+        name if name.starts_with("needs_") => {
             boolean(value)?;
         }
-        name if name.starts_with("needs_") => return Err("a feature that is not known"),
         _ => return Err("a parameter that is not known"),
     }
     Ok(())

@@ -74,7 +74,7 @@ pub struct RegistrationRequest<'a> {
     #[serde(borrow, default, rename = "Attribution-Reporting-Eligible")]
     pub eligible: Option<Cow<'a, str>>,
     /// Whether it came from a fenced frame.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub fenced: bool,
 }
 
@@ -88,7 +88,7 @@ pub struct RecordedResponse<'a> {
     #[serde(default, deserialize_with = "optional_time")]
     pub timestamp: Option<Time>,
     /// Whether the responding origin has access to third-party cookies.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub debug_permission: bool,
     /// The headers.
     #[serde(borrow)]
@@ -97,38 +97,72 @@ pub struct RecordedResponse<'a> {
     #[serde(default)]
     pub randomized_response: Option<Vec<RecordedFakeReport>>,
     /// The draws of null reports: the days before the trigger for which there is one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub null_aggregatable_reports_days: Vec<u32>,
 }
 
-/// Registration headers: objects as they are, or strings that hold the header's text.
-#[derive(Debug, Default, Deserialize)]
+/// Registration headers: objects as they are, or strings that hold the header's text. Names in any case; other
+/// headers of a recorded response are ignored. A header that is present is `Some`, even if it is null.
+#[derive(Debug, Default)]
 pub struct RecordedHeaders<'a> {
     /// `Attribution-Reporting-Register-Source`.
-    #[serde(borrow, default, rename = "Attribution-Reporting-Register-Source", deserialize_with = "header")]
     pub register_source: Option<&'a RawValue>,
     /// `Attribution-Reporting-Register-Trigger`.
-    #[serde(borrow, default, rename = "Attribution-Reporting-Register-Trigger", deserialize_with = "header")]
     pub register_trigger: Option<&'a RawValue>,
     /// `Attribution-Reporting-Register-OS-Source`.
-    #[serde(
-        borrow,
-        default,
-        rename = "Attribution-Reporting-Register-OS-Source",
-        deserialize_with = "header"
-    )]
     pub register_os_source: Option<&'a RawValue>,
     /// `Attribution-Reporting-Register-OS-Trigger`.
-    #[serde(
-        borrow,
-        default,
-        rename = "Attribution-Reporting-Register-OS-Trigger",
-        deserialize_with = "header"
-    )]
     pub register_os_trigger: Option<&'a RawValue>,
     /// `Attribution-Reporting-Info`.
-    #[serde(borrow, default, rename = "Attribution-Reporting-Info", deserialize_with = "header")]
     pub info: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RecordedHeaders<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = RecordedHeaders<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of headers")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut headers = RecordedHeaders::default();
+                while let Some(HeaderName(name)) = map.next_key()? {
+                    let value: &'de RawValue = map.next_value()?;
+                    if let Some(header) = headers.by_name(&name) {
+                        *header = Some(value);
+                    }
+                }
+                Ok(headers)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[derive(Deserialize)]
+struct HeaderName<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> RecordedHeaders<'a> {
+    fn by_name(&mut self, name: &str) -> Option<&mut Option<&'a RawValue>> {
+        const PREFIX: &str = "attribution-reporting-";
+        let (prefix, rest) = name.split_at_checked(PREFIX.len())?;
+        if !prefix.eq_ignore_ascii_case(PREFIX) {
+            return None;
+        }
+        let headers = [
+            ("register-source", &mut self.register_source),
+            ("register-trigger", &mut self.register_trigger),
+            ("register-os-source", &mut self.register_os_source),
+            ("register-os-trigger", &mut self.register_os_trigger),
+            ("info", &mut self.info),
+        ];
+        headers.into_iter().find(|(name, _)| rest.eq_ignore_ascii_case(name)).map(|(_, header)| header)
+    }
 }
 
 /// A fake report of a noised source.
@@ -182,17 +216,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
     }
 }
 
-/// A present header is `Some`, even when it is null: then its text is `null`.
-fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     lenient_number(deserializer).map(Time::from_millis)
 }
 
 fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
-    time(deserializer).map(Some)
+    #[derive(Deserialize)]
+    struct Present(#[serde(deserialize_with = "time")] Time);
+    Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(time)| time))
+}
+
+/// Null is as good as absent.
+fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A decimal string, or a JSON number.

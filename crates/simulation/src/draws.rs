@@ -81,9 +81,9 @@ impl Draws for RunDraws {
     }
 
     fn report_id(&mut self) -> ReportId {
-        // Nobody sees the IDs of a run: distinct is enough.
+        // The IDs of a run protect nobody: distinct within a user, and the same every time.
         self.next_report_id += 1;
-        ReportId::from_u128(self.next_report_id)
+        uuid::Builder::from_random_bytes(self.next_report_id.to_be_bytes()).into_uuid()
     }
 }
 

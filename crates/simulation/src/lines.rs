@@ -70,7 +70,7 @@ pub enum LinesError {
         limit: usize,
     },
     /// A line is no entry.
-    #[error("line {line}: {error}")]
+    #[error("line {line}{}", in_line(error))]
     Syntax {
         /// Counted from 1.
         line: u64,
@@ -98,10 +98,21 @@ pub enum LinesError {
     },
 }
 
+/// `, column 7: why`, where there is a column: to its parser, every line is the first.
+fn in_line(error: &serde_json::Error) -> String {
+    let (message, column) = (error.to_string(), error.column());
+    let position = format!(" at line {} column {column}", error.line());
+    match message.strip_suffix(&position) {
+        Some(message) => format!(", column {column}: {message}"),
+        None => format!(": {message}"),
+    }
+}
+
 /// Plays JSON Lines and writes the reports as JSON Lines. `progress` is told the bytes read, now and then.
 ///
 /// # Errors
-/// At the first line that makes no sense, and when reading or writing fails. What was written until then stays.
+/// At the first line that makes no sense, and when reading or writing fails. What was written until then
+/// stays; unless lines are interleaved, it is all that whole users lead to.
 pub fn run_lines(
     input: impl BufRead,
     output: impl Write + Send,
@@ -135,8 +146,8 @@ pub fn run_lines(
         let read = read_batches(input, options, &to_workers, &mut progress);
         drop(to_workers);
         let written = writer.join().expect("the writer does not panic");
-        // Workers and the writer stop at the first error, and then the reader finds nobody to talk to: the
-        // earliest line that is wrong is the error to tell.
+        // Workers and the writer stop at the first error, and then the reader finds nobody to talk to. What the
+        // reader sends comes before what it stumbles over: the writer's error is that of an earlier line.
         match (read, written) {
             (Err(read), Ok(_)) => Err(read),
             (Ok(bytes), Ok(totals)) => Ok(Totals { bytes, ..totals }),
@@ -145,7 +156,7 @@ pub fn run_lines(
     })
 }
 
-/// Lines to be played together, each with its number.
+/// Lines to be played together, each with its number. Without any, interleaved users have come to their end.
 #[derive(Default)]
 struct Batch {
     index: u64,
@@ -158,21 +169,10 @@ struct Batch {
 struct Done {
     /// The batch's.
     index: u64,
-    result: Result<(Vec<u8>, Totals), LinesError>,
+    result: Result<Log, LinesError>,
 }
 
 const BATCH_BYTES: usize = 256 << 10;
-
-/// The user of a line, without a look at the rest.
-#[derive(Deserialize)]
-struct UserOf<'a> {
-    #[serde(borrow, default)]
-    user: Option<Text<'a>>,
-}
-
-/// A string that is borrowed where it can be.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn read_batches(
     mut input: impl BufRead,
@@ -181,9 +181,9 @@ fn read_batches(
     progress: &mut impl FnMut(u64),
 ) -> Result<u64, LinesError> {
     let hasher = RandomState::new();
-    let mut closed: HashSet<u64> = HashSet::new();
-    let mut open: Option<String> = None;
     let mut batches: Vec<Batch> = workers.iter().map(|_| Batch::default()).collect();
+    // The user of the last line of a full batch, which waits for the next user to begin.
+    let mut last_of_full: Option<String> = None;
     let mut next_index = 0;
     let mut line = Vec::new();
     let (mut number, mut bytes) = (0, 0);
@@ -204,47 +204,59 @@ fn read_batches(
         if line.len() > options.max_line_bytes {
             return Err(LinesError::TooLong { line: number, limit: options.max_line_bytes });
         }
-        if line.trim_ascii().is_empty() {
+        let text = line.trim_ascii_end();
+        if text.is_empty() {
             continue;
         }
-        let user: UserOf<'_> =
-            serde_json::from_slice(&line).map_err(|error| LinesError::Syntax { line: number, error })?;
-        let user = user.user.map_or(Cow::Borrowed(""), |Text(user)| user);
         let worker = if options.interleaved {
-            (hasher.hash_one(&*user) % workers.len() as u64) as usize
+            (hasher.hash_one(&*user_of(number, text)?) % workers.len() as u64) as usize
         } else {
-            if open.as_deref() != Some(&*user) {
-                if !closed.insert(hasher.hash_one(&*user)) {
-                    return Err(LinesError::NotTogether { line: number, user: user.into_owned() });
-                }
-                open = Some(user.into_owned());
-                // Only whole users: a batch is full when the next one begins.
-                if batches[0].text.len() >= BATCH_BYTES {
-                    progress(bytes);
-                    if !send(&mut batches[0], 0) {
-                        return Ok(bytes);
-                    }
-                }
-            }
             0
         };
         let batch = &mut batches[worker];
-        batch.text.extend_from_slice(line.trim_ascii());
-        batch.lines.push((batch.text.len(), number));
-        if options.interleaved && batch.text.len() >= BATCH_BYTES {
-            progress(bytes);
-            if !send(batch, worker) {
-                return Ok(bytes);
+        let full = batch.text.len() >= BATCH_BYTES;
+        if full {
+            // Only whole users go together.
+            let next_user = options.interleaved || {
+                let user = user_of(number, text)?;
+                last_of_full.as_deref() != Some(&*user)
+            };
+            if next_user {
+                progress(bytes);
+                if !send(batch, worker) {
+                    return Ok(bytes);
+                }
             }
+        }
+        batch.text.extend_from_slice(text);
+        batch.lines.push((batch.text.len(), number));
+        if batch.text.len() >= BATCH_BYTES && !options.interleaved {
+            last_of_full = Some(user_of(number, text)?.into_owned());
         }
     }
     for (worker, batch) in batches.iter_mut().enumerate() {
         if !batch.lines.is_empty() && !send(batch, worker) {
-            break;
+            return Ok(bytes);
+        }
+        // Only here are all lines read: after an error, nobody is played to an end that is none.
+        if options.interleaved && !send(batch, worker) {
+            return Ok(bytes);
         }
     }
     progress(bytes);
     Ok(bytes)
+}
+
+/// The user of a line, without a look at the rest.
+fn user_of(line: u64, text: &[u8]) -> Result<Cow<'_, str>, LinesError> {
+    #[derive(Deserialize)]
+    struct UserOf<'a> {
+        #[serde(borrow, default)]
+        user: Option<Cow<'a, str>>,
+    }
+    let user: UserOf<'_> =
+        serde_json::from_slice(text).map_err(|error| LinesError::Syntax { line, error })?;
+    Ok(user.user.unwrap_or_default())
 }
 
 /// Plays users with one configuration.
@@ -270,7 +282,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn play_users(&self, batch: &Batch) -> Result<(Vec<u8>, Totals), LinesError> {
+    fn play_users(&self, batch: &Batch) -> Result<Log, LinesError> {
         let mut log = Log::default();
         let mut open: Option<(String, Player)> = None;
         batch.each_line(|number, text| {
@@ -282,7 +294,7 @@ impl<'a> Worker<'a> {
                     if let Some((user, mut player)) = open.take() {
                         player.finish(&mut log.of(&user));
                     }
-                    log.totals.users += 1;
+                    log.users.push((user.to_owned(), number));
                     open.insert((user.to_owned(), Player::new(self.setup, self.options.noise, user)))
                 }
             };
@@ -291,13 +303,17 @@ impl<'a> Worker<'a> {
         if let Some((user, mut player)) = open {
             player.finish(&mut log.of(&user));
         }
-        Ok((log.out, log.totals))
+        log.totals.users = log.users.len() as u64;
+        Ok(log)
     }
 
     /// Batches of whichever lines came, always of the same users.
     fn play_interleaved(&self, batches: mpsc::Receiver<Batch>, done: &mpsc::SyncSender<Done>) {
         let mut players: HashMap<String, Player> = HashMap::new();
         for batch in batches {
+            if batch.lines.is_empty() {
+                return finish_all(players, done);
+            }
             let mut log = Log::default();
             let played = batch.each_line(|number, text| {
                 let entry: Entry<'_> = parse(number, text)?;
@@ -310,19 +326,23 @@ impl<'a> Worker<'a> {
                 log.play(player, number, &entry)
             });
             let failed = played.is_err();
-            let result = played.map(|()| (log.out, log.totals));
+            let result = played.map(|()| log);
             if done.send(Done { index: batch.index, result }).is_err() || failed {
                 return;
             }
         }
-        let mut users: Vec<_> = players.into_iter().collect();
-        users.sort_by(|a, b| a.0.cmp(&b.0));
-        for (user, mut player) in users {
-            let mut log = Log::default();
-            player.finish(&mut log.of(&user));
-            if done.send(Done { index: 0, result: Ok((log.out, log.totals)) }).is_err() {
-                return;
-            }
+    }
+}
+
+/// Lets the time pass for all users, in the order of their names.
+fn finish_all(players: HashMap<String, Player>, done: &mpsc::SyncSender<Done>) {
+    let mut users: Vec<_> = players.into_iter().collect();
+    users.sort_by(|a, b| a.0.cmp(&b.0));
+    for (user, mut player) in users {
+        let mut log = Log::default();
+        player.finish(&mut log.of(&user));
+        if done.send(Done { index: 0, result: Ok(log) }).is_err() {
+            return;
         }
     }
 }
@@ -350,6 +370,8 @@ impl Batch {
 struct Log {
     out: Vec<u8>,
     totals: Totals,
+    /// Whose lines they were, each with its first line; not kept when lines are interleaved.
+    users: Vec<(String, u64)>,
 }
 
 struct UserLog<'a> {
@@ -358,13 +380,14 @@ struct UserLog<'a> {
 }
 
 impl Log {
+    /// The user without a name is not named.
     fn of<'a>(&'a mut self, user: &'a str) -> UserLog<'a> {
         UserLog { log: self, user: (!user.is_empty()).then_some(user) }
     }
 
     fn play(&mut self, player: &mut Player, line: u64, entry: &Entry<'_>) -> Result<(), LinesError> {
         self.totals.lines += 1;
-        let mut log = UserLog { log: self, user: entry.user.as_deref() };
+        let mut log = self.of(entry.user.as_deref().unwrap_or_default());
         player.play(entry, &mut log).map_err(|error| LinesError::Play { line, error })
     }
 }
@@ -397,11 +420,18 @@ fn write_results(
     results: &mpsc::Receiver<Done>,
     in_order: bool,
 ) -> Result<Totals, LinesError> {
+    let hasher = RandomState::new();
+    let mut closed: HashSet<u64> = HashSet::new();
     let mut totals = Totals::default();
-    let mut write = |result: Result<(Vec<u8>, Totals), LinesError>| {
-        let (text, more) = result?;
-        totals += more;
-        output.write_all(&text).map_err(LinesError::Write)
+    let mut write = |result: Result<Log, LinesError>| {
+        let log = result?;
+        for (user, line) in log.users {
+            if !closed.insert(hasher.hash_one(&user)) {
+                return Err(LinesError::NotTogether { line, user });
+            }
+        }
+        totals += log.totals;
+        output.write_all(&log.out).map_err(LinesError::Write)
     };
     let mut waiting = BTreeMap::new();
     let mut next = 0;

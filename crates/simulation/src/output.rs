@@ -1,159 +1,68 @@
-//! Reports as case files show them: aggregatable payloads in clear, without padding and report IDs.
+//! Reports as case files show them: as they are sent, but aggregatable payloads in clear and without padding.
 
-use ascribe_headers::{KeyPiece, Site, SuitableOrigin};
-use ascribe_reports::{Contribution, DebugKeys, Time};
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use std::io::Write;
+
+use ascribe_headers::{KeyPiece, SuitableOrigin};
+use ascribe_reports::{Contribution, Time};
+use serde::{Serialize, Serializer};
 
 use crate::Sent;
 
-/// `{report_time, report_url, payload}`, with the user of JSON Lines.
-#[derive(Serialize)]
-pub(crate) struct Shown<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    report_time: Text<i64>,
-    report_url: String,
-    payload: Payload<'a>,
-}
-
-impl<'a> Shown<'a> {
-    pub(crate) fn new(user: Option<&'a str>, time: Time, sent: Sent<'a>) -> Self {
-        let (report_url, payload) = match sent {
-            Sent::Event { report, debug } => (report.url(debug), Payload::Event(EventBody::new(report))),
-            Sent::Aggregatable { report, debug } => {
-                let debug_keys = DebugKeysOfBoth::new(report.debug_keys);
-                let payload = AggregatableBody {
-                    aggregation_coordinator_origin: report.coordinator.origin().as_str(),
-                    histograms: Histograms(&report.contributions),
-                    shared_info: SharedInfo {
-                        api: "attribution-reporting",
-                        attribution_destination: report.destination.as_str(),
-                        debug_mode: report.is_debug_mode().then_some("enabled"),
-                        reporting_origin: report.reporting_origin.as_str(),
-                        scheduled_report_time: Text(report.report_time.as_secs()),
-                        source_registration_time: { report.source_registration_time }
-                            .map(|time| Text(time.as_whole_days())),
-                        version: "1.0",
-                    },
-                    debug_keys,
-                    trigger_context_id: report.trigger_context_id.as_deref(),
-                };
-                (report.url(debug), Payload::Aggregatable(payload))
-            }
-            Sent::AggregatableDebug(report) => {
-                let payload = debug_body(
-                    report.coordinator.origin(),
-                    &report.contributions,
-                    &report.destination,
-                    &report.reporting_origin,
-                    report.report_time,
-                );
-                (report.url(), Payload::Aggregatable(payload))
-            }
-            Sent::Verbose(report) => (report.url(), Payload::Verbose(VerboseBody(&report.data))),
-        };
-        Self { user, report_time: Text(time.as_millis()), report_url, payload }
+/// Appends `{report_time, report_url, payload}`, with the user of JSON Lines.
+pub(crate) fn write(out: &mut Vec<u8>, user: Option<&str>, time: Time, sent: Sent<'_>) {
+    out.push(b'{');
+    if let Some(user) = user {
+        out.extend_from_slice(br#""user":"#);
+        write_json(out, &user);
+        out.push(b',');
     }
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Payload<'a> {
-    Event(EventBody<'a>),
-    Aggregatable(AggregatableBody<'a>),
-    Verbose(VerboseBody<'a>),
-}
-
-#[derive(Serialize)]
-struct EventBody<'a> {
-    attribution_destination: Destinations<'a>,
-    randomized_trigger_rate: f64,
-    scheduled_report_time: Text<i64>,
-    source_event_id: Text<u64>,
-    source_type: &'static str,
-    trigger_data: Text<u32>,
-    #[serde(flatten)]
-    debug_keys: DebugKeysOfBoth,
-}
-
-impl<'a> EventBody<'a> {
-    fn new(report: &'a ascribe_reports::EventLevelReport) -> Self {
-        Self {
-            attribution_destination: Destinations(report.destinations.as_slice()),
-            randomized_trigger_rate: ascribe_privacy::round_trigger_rate(report.randomized_trigger_rate),
-            scheduled_report_time: Text(report.report_time.as_secs()),
-            source_event_id: Text(report.source_event_id),
-            source_type: report.source_type.as_str(),
-            trigger_data: Text(report.trigger_data),
-            debug_keys: DebugKeysOfBoth::new(report.debug_keys),
+    let url = match sent {
+        Sent::Event { report, debug } => report.url(debug),
+        Sent::Aggregatable { report, debug } => report.url(debug),
+        Sent::AggregatableDebug(report) => report.url(),
+        Sent::Verbose(report) => report.url(),
+    };
+    // An origin is ASCII without quotes, and so is the path of a report.
+    let _ = write!(out, r#""report_time":"{}","report_url":"{url}","payload":"#, time.as_millis());
+    match sent {
+        Sent::Event { report, .. } => report.write_body(out),
+        Sent::Verbose(report) => report.write_body(out),
+        Sent::Aggregatable { report, .. } => {
+            let (coordinator, shared_info) = (report.coordinator.origin(), report.shared_info());
+            write_aggregatable(out, coordinator, &report.contributions, &shared_info);
+            if let Some((source, trigger)) = report.debug_keys.both() {
+                let _ = write!(out, r#","source_debug_key":"{source}","trigger_debug_key":"{trigger}""#);
+            }
+            if let Some(id) = &report.trigger_context_id {
+                out.extend_from_slice(br#","trigger_context_id":"#);
+                write_json(out, id);
+            }
+            out.push(b'}');
+        }
+        Sent::AggregatableDebug(report) => {
+            let (coordinator, shared_info) = (report.coordinator.origin(), report.shared_info());
+            write_aggregatable(out, coordinator, &report.contributions, &shared_info);
+            out.push(b'}');
         }
     }
+    out.push(b'}');
 }
 
-#[derive(Serialize)]
-struct AggregatableBody<'a> {
-    aggregation_coordinator_origin: &'a str,
-    histograms: Histograms<'a>,
-    shared_info: SharedInfo<'a>,
-    #[serde(flatten)]
-    debug_keys: DebugKeysOfBoth,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trigger_context_id: Option<&'a str>,
+/// The members that all aggregatable reports have, of an object that is still open.
+fn write_aggregatable(
+    out: &mut Vec<u8>,
+    coordinator: &SuitableOrigin,
+    contributions: &[Contribution],
+    shared_info: &str,
+) {
+    let _ = write!(out, r#"{{"aggregation_coordinator_origin":"{coordinator}","histograms":"#);
+    write_json(out, &Histograms(contributions));
+    // What is sent as a string is shown as the object that it holds.
+    let _ = write!(out, r#","shared_info":{shared_info}"#);
 }
 
-fn debug_body<'a>(
-    coordinator: &'a SuitableOrigin,
-    contributions: &'a [Contribution],
-    destination: &'a Site,
-    reporting_origin: &'a SuitableOrigin,
-    report_time: Time,
-) -> AggregatableBody<'a> {
-    AggregatableBody {
-        aggregation_coordinator_origin: coordinator.as_str(),
-        histograms: Histograms(contributions),
-        shared_info: SharedInfo {
-            api: "attribution-reporting-debug",
-            attribution_destination: destination.as_str(),
-            debug_mode: None,
-            reporting_origin: reporting_origin.as_str(),
-            scheduled_report_time: Text(report_time.as_secs()),
-            source_registration_time: None,
-            version: "1.0",
-        },
-        debug_keys: DebugKeysOfBoth::default(),
-        trigger_context_id: None,
-    }
-}
-
-#[derive(Serialize)]
-struct SharedInfo<'a> {
-    api: &'static str,
-    attribution_destination: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    debug_mode: Option<&'static str>,
-    reporting_origin: &'a str,
-    scheduled_report_time: Text<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_registration_time: Option<Text<i64>>,
-    version: &'static str,
-}
-
-#[derive(Default, Serialize)]
-struct DebugKeysOfBoth {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_debug_key: Option<Text<u64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trigger_debug_key: Option<Text<u64>>,
-}
-
-impl DebugKeysOfBoth {
-    fn new(keys: DebugKeys) -> Self {
-        let both = keys.both();
-        Self {
-            source_debug_key: both.map(|(source, _)| Text(source)),
-            trigger_debug_key: both.map(|(_, trigger)| Text(trigger)),
-        }
-    }
+fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(out, value).expect("a Vec takes every byte, and nothing here has keys");
 }
 
 /// Contributions; a null report shows the zero that pads it.
@@ -178,37 +87,7 @@ impl Serialize for Histograms<'_> {
     }
 }
 
-struct Destinations<'a>(&'a [Site]);
-
-impl Serialize for Destinations<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            [one] => serializer.serialize_str(one.as_str()),
-            several => serializer.collect_seq(several.iter().map(Site::as_str)),
-        }
-    }
-}
-
-struct VerboseBody<'a>(&'a [ascribe_reports::VerboseDebugData]);
-
-#[derive(Serialize)]
-struct VerboseItem<'a> {
-    body: &'a serde_json::Map<String, serde_json::Value>,
-    r#type: &'a str,
-}
-
-impl Serialize for VerboseBody<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut items = serializer.serialize_seq(Some(self.0.len()))?;
-        for data in self.0 {
-            items.serialize_element(&VerboseItem { body: &data.body, r#type: data.data_type })?;
-        }
-        items.end()
-    }
-}
-
 /// A number as a string.
-#[derive(Clone, Copy)]
 struct Text<T>(T);
 
 impl<T: std::fmt::Display> Serialize for Text<T> {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use ascribe_agent::{Agent, Courier, NavigationId, Registration, Request, Response, ResponseHeaders};
+use ascribe_agent::{
+    Agent, Courier, Ignored, NavigationId, Registration, Request, Response, ResponseHeaders,
+};
 use ascribe_engine::{DebugReport, Effects, PendingReport, Trace};
-use ascribe_headers::{Eligibility, Parsed, SuitableOrigin, SupportedRegistrars};
+use ascribe_headers::{Eligibility, SuitableOrigin, SupportedRegistrars};
 use ascribe_reports::{
     AggregatableDebugReport, AggregatableReport, EventLevelReport, Time, VerboseDebugReport,
 };
@@ -63,24 +65,6 @@ pub enum PlayError {
         /// The clock's, in milliseconds.
         clock: i64,
     },
-    /// A page or a server is no HTTPS origin.
-    #[error("{what} {url:?}: {reason}")]
-    Origin {
-        /// Which of them.
-        what: &'static str,
-        /// As recorded.
-        url: String,
-        /// Why not.
-        reason: ascribe_headers::UnsuitableOrigin,
-    },
-    /// The request's header is none that a user agent sends.
-    #[error("Attribution-Reporting-Eligible {value:?}: {reason}")]
-    Eligible {
-        /// As recorded.
-        value: String,
-        /// Why not.
-        reason: String,
-    },
 }
 
 /// A user's agent, and the network that it believes in.
@@ -118,7 +102,7 @@ impl Player {
     /// Plays one entry, after everything that is due before it.
     ///
     /// # Errors
-    /// When the entry makes no sense; then nothing of it is played.
+    /// When the entry is before one that was played; or a hop of it is, and then the hops before it were played.
     pub fn play(&mut self, entry: &Entry<'_>, observer: &mut impl Observer) -> Result<(), PlayError> {
         self.advance_to(entry.time, observer)?;
         match &entry.event {
@@ -128,10 +112,13 @@ impl Player {
             }
             Event::Registration(request, responses) => {
                 self.navigations += 1;
-                let request = read_request(request, NavigationId(self.navigations))?;
+                let request = read_request(request, NavigationId(self.navigations));
                 for response in responses {
                     self.advance_to(response.timestamp.unwrap_or(entry.time), observer)?;
-                    self.respond(&request, response, observer)?;
+                    match &request {
+                        Ok(request) => self.respond(request, response, observer),
+                        Err(ignored) => self.ignore(*ignored, response, observer),
+                    }
                 }
                 let effects =
                     self.agent.navigation_ended(NavigationId(self.navigations), self.clock, &mut self.draws);
@@ -148,12 +135,12 @@ impl Player {
         }
     }
 
-    /// What is due at the very moment of an entry is sent after it.
+    /// What is due at the very moment of an entry is sent before it.
     fn advance_to(&mut self, time: Time, observer: &mut impl Observer) -> Result<(), PlayError> {
         if time < self.clock {
             return Err(PlayError::OutOfOrder { time: time.as_millis(), clock: self.clock.as_millis() });
         }
-        while let Some(due) = self.courier.next_due(self.agent.engine()).filter(|due| *due < time) {
+        while let Some(due) = self.courier.next_due(self.agent.engine()).filter(|due| *due <= time) {
             self.deliver(due, observer);
         }
         self.clock = time;
@@ -181,13 +168,10 @@ impl Player {
         }
     }
 
-    fn respond(
-        &mut self,
-        request: &Request,
-        recorded: &RecordedResponse<'_>,
-        observer: &mut impl Observer,
-    ) -> Result<(), PlayError> {
-        let reporting_origin = read_origin("url", &recorded.url)?;
+    fn respond(&mut self, request: &Request, recorded: &RecordedResponse<'_>, observer: &mut impl Observer) {
+        let Ok(reporting_origin) = SuitableOrigin::parse(&recorded.url) else {
+            return self.ignore(Ignored::UnsuitableReportingOrigin, recorded, observer);
+        };
         let values = HeaderValues::new(&recorded.response);
         let response = Response {
             reporting_origin,
@@ -205,7 +189,10 @@ impl Player {
         if self.connected {
             send_debug_reports(&effects, &recorded.response, self.clock, observer);
         }
-        Ok(())
+    }
+
+    fn ignore(&self, why: Ignored, recorded: &RecordedResponse<'_>, observer: &mut impl Observer) {
+        observer.registered(self.clock, &recorded.url, &Registration::Ignored(why), &Trace::default());
     }
 }
 
@@ -245,7 +232,9 @@ fn with_canonical_value(
         _ => None,
     };
     let mut report = report.clone();
-    if let Some(value) = recorded.and_then(|raw| canonical(raw.get())) {
+    // What is recorded as a string is the header's text, and reported as it is.
+    let recorded = recorded.map(RawValue::get).filter(|json| !json.starts_with('"'));
+    if let Some(value) = recorded.and_then(canonical) {
         for data in &mut report.data {
             data.body.insert("value".into(), value.clone().into());
         }
@@ -253,23 +242,24 @@ fn with_canonical_value(
     report
 }
 
-fn read_request(recorded: &RegistrationRequest<'_>, navigation: NavigationId) -> Result<Request, PlayError> {
+/// A request that no user agent would make eligible registers nothing, and is no reason to stop.
+fn read_request(recorded: &RegistrationRequest<'_>, navigation: NavigationId) -> Result<Request, Ignored> {
     let eligibility = match &recorded.eligible {
         None => Eligibility::Unset,
-        Some(value) => match Eligibility::parse(value.as_bytes()) {
-            Parsed { value: Some(eligibility), .. } => eligibility,
-            Parsed { errors, .. } => {
-                let reason = errors.first().map_or_else(String::new, ToString::to_string);
-                return Err(PlayError::Eligible { value: value.clone().into_owned(), reason });
-            }
-        },
+        Some(value) => read_eligibility(value).ok_or(Ignored::InvalidEligible)?,
     };
-    let context_origin = read_origin("context_origin", &recorded.context_origin)?;
+    let context_origin =
+        SuitableOrigin::parse(&recorded.context_origin).map_err(|_| Ignored::UnsuitableContextOrigin)?;
     Ok(Request { context_origin, eligibility, fenced: recorded.fenced, navigation: Some(navigation) })
 }
 
-fn read_origin(what: &'static str, url: &str) -> Result<SuitableOrigin, PlayError> {
-    SuitableOrigin::parse(url).map_err(|reason| PlayError::Origin { what, url: url.to_owned(), reason })
+/// What user agents send is worth a look before the parser.
+fn read_eligibility(value: &str) -> Option<Eligibility> {
+    match value {
+        "navigation-source" => Some(Eligibility::NavigationSource),
+        "event-source" => Some(Eligibility::EventSource),
+        other => Eligibility::parse(other.as_bytes()).value,
+    }
 }
 
 /// The texts of recorded headers: of strings, what they hold; of everything else, its JSON.

@@ -5,7 +5,7 @@ use ascribe_engine::Trace;
 use ascribe_reports::Time;
 use serde_json::Value;
 
-use crate::{Case, Noise, Observer, PlayError, Player, Sent, Setup, output::Shown};
+use crate::{Case, Noise, Observer, PlayError, Player, Sent, Setup, output};
 
 /// What a case led to.
 #[derive(Debug, Default)]
@@ -32,15 +32,15 @@ pub fn run_case(case: &Case<'_>, setup: &Setup, noise: Noise) -> Result<Run, (us
 
 /// Appends a report as a line of JSON, with its user if there is one.
 pub fn write_report(out: &mut Vec<u8>, user: Option<&str>, time: Time, sent: Sent<'_>) {
-    serde_json::to_writer(&mut *out, &Shown::new(user, time, sent))
-        .expect("a Vec takes every byte, and every map here has string keys");
+    output::write(out, user, time, sent);
     out.push(b'\n');
 }
 
 impl Observer for Run {
     fn sent(&mut self, time: Time, report: Sent<'_>) {
-        let shown = serde_json::to_value(Shown::new(None, time, report));
-        self.reports.push(shown.expect("every map here has string keys"));
+        let mut json = Vec::new();
+        output::write(&mut json, None, time, report);
+        self.reports.push(serde_json::from_slice(&json).expect("reports are written as JSON"));
     }
 
     fn registered(&mut self, time: Time, url: &str, registration: &Registration, trace: &Trace) {

@@ -4,8 +4,7 @@ mod cases;
 mod explain;
 mod lines;
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use ascribe_simulation::{Noise, Setup, apply_api_config};
@@ -51,8 +50,8 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
 
     /// How many users of JSON Lines are played at the same time [default: one for each core]
-    #[arg(long, value_name = "NUMBER")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
 
     /// The lines of different users are mixed: keep every user open until the end
     #[arg(long)]
@@ -77,6 +76,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         ensure!(!args.explain, "only cases are explained: record one user of interest as a case");
         return lines::run(&args, &args.inputs[0], output);
     }
+    ensure!(args.jobs.is_none() && !args.interleaved, "--jobs and --interleaved are for JSON Lines");
     cases::run(&args, output)
 }
 
@@ -92,11 +92,11 @@ impl Args {
     }
 }
 
-fn read_config(path: &std::path::Path, setup: &mut Setup) -> anyhow::Result<()> {
+fn read_config(path: &Path, setup: &mut Setup) -> anyhow::Result<()> {
     let text = input::read(path, MAX_CONFIG_BYTES)?;
-    let apply = || -> anyhow::Result<()> { Ok(apply_api_config(setup, &serde_json::from_slice(&text)?)?) };
-    let mut apply = apply;
-    apply().with_context(|| format!("the configuration {}", path.display()))
+    let overrides = serde_json::from_slice(&text).map_err(anyhow::Error::from);
+    let applied = overrides.and_then(|overrides| Ok(apply_api_config(setup, &overrides)?));
+    applied.with_context(|| format!("the configuration {}", path.display()))
 }
 
 /// The noise of cases.

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The binary with an environment that cannot change what it prints.
 pub fn ascribe(args: &[&str]) -> Command {
@@ -46,4 +46,29 @@ impl From<Output> for Run {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// An ad that is clicked on `news.test`, `time` milliseconds after the epoch, for `shop.test`.
+pub fn click(time: i64) -> Value {
+    json!({
+        "timestamp": time.to_string(),
+        "registration_request": {
+            "context_origin": "https://news.test",
+            "Attribution-Reporting-Eligible": "navigation-source",
+        },
+        "responses": [{"url": "https://ads.test/x", "response": {
+            "Attribution-Reporting-Register-Source": {"destination": "https://shop.test", "source_event_id": "1"},
+        }}],
+    })
+}
+
+/// A purchase on `shop.test`, told by a plain pixel.
+pub fn purchase(time: i64, trigger_data: &str) -> Value {
+    json!({
+        "timestamp": time.to_string(),
+        "registration_request": {"context_origin": "https://shop.test"},
+        "responses": [{"url": "https://ads.test/x", "response": {
+            "Attribution-Reporting-Register-Trigger": {"event_trigger_data": [{"trigger_data": trigger_data}]},
+        }}],
+    })
 }

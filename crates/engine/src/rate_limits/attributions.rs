@@ -28,6 +28,7 @@ struct OfOrigin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Record {
     time: Time,
+    trigger_time: Time,
     report: Option<ReportKey>,
 }
 
@@ -92,7 +93,11 @@ impl Attributions {
             });
             origins.len() - 1
         });
-        origins[at].records_mut(record.scope).push(Record { time: record.time, report: record.report });
+        origins[at].records_mut(record.scope).push(Record {
+            time: record.time,
+            trigger_time: record.trigger_time,
+            report: record.report,
+        });
         self.len += 1;
     }
 
@@ -105,11 +110,14 @@ impl Attributions {
         }
     }
 
-    /// Keeps the records for which `keep` is true.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&SuitableOrigin, Time) -> bool) {
+    /// Keeps the records for which `keep` is true, given the times of source and trigger.
+    pub(crate) fn retain(
+        &mut self,
+        mut keep: impl FnMut(&SuitableOrigin, [Time; 2], Option<ReportKey>) -> bool,
+    ) {
         let pairs: Vec<_> = self.pairs.keys().cloned().collect();
         for pair in pairs {
-            self.retain_in(&pair, |origin, _, record| keep(origin, record.time));
+            self.retain_in(&pair, |origin, _, r| keep(origin, [r.time, r.trigger_time], r.report));
         }
         if self.pairs.capacity() > 4 * self.pairs.len() {
             self.pairs.shrink_to_fit();
@@ -127,6 +135,7 @@ impl Attributions {
                         destination: destination.clone(),
                         reporting_origin: origin.reporting_origin.clone(),
                         time: record.time,
+                        trigger_time: record.trigger_time,
                         report: record.report,
                     })
                 })

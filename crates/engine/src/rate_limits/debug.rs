@@ -2,94 +2,95 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ascribe_headers::Site;
+use ascribe_headers::{Site, SuitableOrigin};
 use ascribe_reports::Time;
 
 /// The aggregatable debug rate-limit records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DebugBudgets {
     contexts: HashMap<Site, Context>,
+    len: usize,
 }
 
+/// What was spent on a context site, oldest first, with running sums: a question only looks at what has left
+/// the window.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Context {
-    spent: Spent,
-    by_reporting_site: HashMap<Site, Spent>,
+    entries: VecDeque<Entry>,
+    sum: u64,
+    sum_of_reporting_site: HashMap<Site, u64>,
 }
 
-/// What was spent, oldest first, with its running sum: a question only looks at what has left the window.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Spent {
-    entries: VecDeque<(Time, u32)>,
-    sum: u64,
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    time: Time,
+    budget: u32,
+    reporting_origin: SuitableOrigin,
 }
 
 impl DebugBudgets {
     /// What was spent later than `after`: on the whole context site, and by the reporting site.
     pub(crate) fn spent(&self, context_site: &Site, reporting_site: &Site, after: Time) -> (u64, u64) {
         let Some(context) = self.contexts.get(context_site) else { return (0, 0) };
-        let by_site = context.by_reporting_site.get(reporting_site);
-        (context.spent.since(after), by_site.map_or(0, |spent| spent.since(after)))
+        let (mut all, mut same) =
+            (context.sum, context.sum_of_reporting_site.get(reporting_site).copied().unwrap_or(0));
+        for stale in context.entries.iter().take_while(|entry| entry.time <= after) {
+            all -= u64::from(stale.budget);
+            if stale.reporting_origin.site() == reporting_site {
+                same -= u64::from(stale.budget);
+            }
+        }
+        (all, same)
     }
 
-    /// Adds a record, and drops those of the same sites that are not later than `stale`.
+    /// How many records are stored.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a record.
     pub(crate) fn spend(
         &mut self,
         context_site: &Site,
-        reporting_site: &Site,
+        reporting_origin: &SuitableOrigin,
         time: Time,
         budget: u32,
-        stale: Time,
     ) {
         let context = self.contexts.entry(context_site.clone()).or_default();
-        context.spent.push(time, budget, stale);
-        context.by_reporting_site.entry(reporting_site.clone()).or_default().push(time, budget, stale);
+        // A clock that went back must not let an older record hide behind a newer one.
+        let at = context.entries.partition_point(|entry| entry.time <= time);
+        context.entries.insert(at, Entry { time, budget, reporting_origin: reporting_origin.clone() });
+        context.sum += u64::from(budget);
+        let of_site = context.sum_of_reporting_site.entry(reporting_origin.site().clone()).or_default();
+        *of_site += u64::from(budget);
+        self.len += 1;
     }
 
-    /// Drops the records that are not later than `stale`.
-    pub(crate) fn remove_stale(&mut self, stale: Time) {
+    /// Keeps the records for which `keep` is true.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&SuitableOrigin, Time) -> bool) {
         self.contexts.retain(|_, context| {
-            context.spent.prune(stale);
-            context.by_reporting_site.retain(|_, spent| {
-                spent.prune(stale);
-                !spent.entries.is_empty()
+            let Context { entries, sum, sum_of_reporting_site } = context;
+            entries.retain(|entry| {
+                let keep = keep(&entry.reporting_origin, entry.time);
+                if !keep {
+                    *sum -= u64::from(entry.budget);
+                    if let Some(sum) = sum_of_reporting_site.get_mut(entry.reporting_origin.site()) {
+                        *sum -= u64::from(entry.budget);
+                    }
+                    self.len -= 1;
+                }
+                keep
             });
-            !context.spent.entries.is_empty()
+            sum_of_reporting_site.retain(|_, sum| *sum > 0);
+            !entries.is_empty()
         });
     }
 
-    /// All records: context site, reporting site, time, budget.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Site, &Site, Time, u32)> {
+    /// All records, each context site's oldest first: context site, reporting origin, time, budget.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Site, &SuitableOrigin, Time, u32)> {
         self.contexts.iter().flat_map(|(context_site, context)| {
-            context.by_reporting_site.iter().flat_map(move |(reporting_site, spent)| {
-                spent.entries.iter().map(move |&(time, budget)| (context_site, reporting_site, time, budget))
-            })
+            context.entries.iter().map(move |e| (context_site, &e.reporting_origin, e.time, e.budget))
         })
-    }
-}
-
-impl Spent {
-    fn since(&self, after: Time) -> u64 {
-        let stale: u64 = self.entries.iter().take_while(|e| e.0 <= after).map(|e| u64::from(e.1)).sum();
-        self.sum - stale
-    }
-
-    fn push(&mut self, time: Time, budget: u32, stale: Time) {
-        self.prune(stale);
-        // A clock that went back must not let an older record hide behind a newer one.
-        let at = self.entries.partition_point(|entry| entry.0 <= time);
-        self.entries.insert(at, (time, budget));
-        self.sum += u64::from(budget);
-    }
-
-    fn prune(&mut self, stale: Time) {
-        while let Some(&(time, budget)) = self.entries.front() {
-            if time > stale {
-                break;
-            }
-            self.entries.pop_front();
-            self.sum -= u64::from(budget);
-        }
     }
 }
 
@@ -108,16 +109,19 @@ mod tests {
     #[test]
     fn what_left_the_window_no_longer_counts() {
         let (a, b, c) = (site("a"), site("b"), site("c"));
+        let by =
+            |name: &str| SuitableOrigin::parse(&format!("https://www.{name}.example")).expect("suitable");
         let mut budgets = DebugBudgets::default();
-        budgets.spend(&a, &b, at(10), 1, at(0));
-        budgets.spend(&a, &c, at(20), 2, at(0));
-        budgets.spend(&a, &b, at(15), 4, at(0));
+        budgets.spend(&a, &by("b"), at(10), 1);
+        budgets.spend(&a, &by("c"), at(20), 2);
+        budgets.spend(&a, &by("b"), at(15), 4);
         assert_eq!(budgets.spent(&a, &b, at(9)), (7, 5));
         assert_eq!(budgets.spent(&a, &b, at(10)), (6, 4));
         assert_eq!(budgets.spent(&a, &b, at(15)), (2, 0));
         assert_eq!(budgets.spent(&b, &a, at(0)), (0, 0));
-        budgets.remove_stale(at(15));
-        assert_eq!(budgets.iter().count(), 1);
+        budgets.retain(|_, time| time > at(15));
+        assert_eq!((budgets.iter().count(), budgets.len()), (1, 1));
         assert_eq!(budgets.spent(&a, &c, at(0)), (2, 2));
+        assert_eq!(budgets.spent(&a, &b, at(0)), (2, 0));
     }
 }

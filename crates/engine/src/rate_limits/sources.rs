@@ -1,10 +1,10 @@
 //! Source registrations that count: towards destination limits and reporting-origin limits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ascribe_headers::{Site, SuitableOrigin};
 use ascribe_reports::Time;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::{SourceId, SourceRecord, source::Source};
 
@@ -13,13 +13,28 @@ use crate::{SourceId, SourceRecord, source::Source};
 pub(crate) struct SourceRecords {
     /// By source site and reporting site, then destination; each list ordered by time.
     reporters: HashMap<(Site, Site), HashMap<Site, Vec<Record>>>,
-    /// By source site: destinations in the order of time, for the shortest window of all.
-    timeline: HashMap<Site, Vec<(Time, Time, Site)>>,
+    /// By source site: when sources for which destinations were registered.
+    recent: HashMap<Site, Recent>,
     /// By source site and destination: when each reporting origin last registered a source.
     origins: HashMap<(Site, Site), Vec<(SuitableOrigin, Time)>>,
-    /// The sites under which the records of a source are.
-    of_source: FxHashMap<SourceId, (Site, Site)>,
+    /// Where the records of a source are.
+    of_source: FxHashMap<SourceId, Placement>,
     len: usize,
+}
+
+/// The records of a source site that matter to "was there one later than `after` that is not expired": those
+/// than which none of the same destination is both later and expires later.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    by_time: BTreeSet<(Time, Time, Site)>,
+    of_destination: HashMap<Site, Vec<(Time, Time)>>,
+}
+
+#[derive(Clone, Debug)]
+struct Placement {
+    reporter: (Site, Site),
+    destinations: Vec<Site>,
+    time: Time,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,10 +66,10 @@ impl SourceRecords {
     /// Distinct destinations of a source site, with those of `new`, registered later than `after` by anybody
     /// and not expired at `now`.
     pub(crate) fn destinations_of_site(&self, site: &Site, new: &[Site], after: Time, now: Time) -> usize {
-        let mut distinct: std::collections::HashSet<&Site> = new.iter().collect();
-        let timeline = self.timeline.get(site).map_or(&[][..], Vec::as_slice);
-        let recent = timeline.iter().rev().take_while(|(time, ..)| *time > after);
-        distinct.extend(recent.filter(|(_, expiry, _)| *expiry > now).map(|(.., destination)| destination));
+        let mut distinct: HashSet<&Site> = new.iter().collect();
+        let recent = self.recent.get(site).into_iter().flat_map(|recent| recent.by_time.iter().rev());
+        let recent = recent.take_while(|(time, ..)| *time > after).filter(|(_, expiry, _)| *expiry > now);
+        distinct.extend(recent.map(|(.., destination)| destination));
         distinct.len()
     }
 
@@ -166,7 +181,12 @@ impl SourceRecords {
     pub(crate) fn insert(&mut self, record: &SourceRecord) {
         let SourceRecord { source_site, destination, reporting_origin, .. } = record;
         let reporter = (source_site.clone(), reporting_origin.site().clone());
-        self.of_source.insert(record.source, reporter.clone());
+        let placement = self.of_source.entry(record.source).or_insert_with(|| Placement {
+            reporter: reporter.clone(),
+            destinations: Vec::with_capacity(1),
+            time: record.time,
+        });
+        placement.destinations.push(destination.clone());
         self.note(source_site, destination, reporting_origin, record.time, record.expiry);
         let records = self.reporters.entry(reporter).or_default().entry(destination.clone()).or_default();
         // Almost always the last: only a clock that went back puts a record elsewhere.
@@ -187,25 +207,33 @@ impl SourceRecords {
 
     /// The destinations of a source no longer count against the unexpired-destination limit.
     pub(crate) fn deactivate(&mut self, source: SourceId) {
-        let Some(reporter) = self.of_source.get(&source) else { return };
-        let destinations = self.reporters.get_mut(reporter);
-        for records in destinations.into_iter().flat_map(HashMap::values_mut) {
-            for record in records.iter_mut().filter(|record| record.source == source) {
+        let Some(Placement { reporter, destinations, time }) = self.of_source.get(&source) else { return };
+        let Some(of_reporter) = self.reporters.get_mut(reporter) else { return };
+        for destination in destinations {
+            let records = of_reporter.get_mut(destination).map_or(&mut [][..], Vec::as_mut_slice);
+            let first = records.partition_point(|record| record.time < *time);
+            let same_time = records[first..].iter_mut().take_while(|record| record.time == *time);
+            for record in same_time.filter(|record| record.source == source) {
                 record.active = false;
             }
         }
     }
 
-    /// Keeps the records for which `keep` is true.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&SuitableOrigin, Time, Time) -> bool) {
+    /// Keeps the records for which `keep` is true, given source, reporting origin, time and expiry.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(SourceId, &SuitableOrigin, Time, Time) -> bool) {
+        let before = self.len;
+        let mut after = 0;
         self.reporters.retain(|_, destinations| {
             destinations.retain(|_, records| {
-                records.retain(|r| keep(&r.reporting_origin, r.time, r.expiry));
+                records.retain(|r| keep(r.source, &r.reporting_origin, r.time, r.expiry));
+                after += records.len();
                 !records.is_empty()
             });
             !destinations.is_empty()
         });
-        self.rebuild();
+        if after != before {
+            self.rebuild();
+        }
     }
 
     /// All records.
@@ -242,9 +270,7 @@ impl SourceRecords {
 
     /// Notes a record in the structures that answer questions across reporting sites.
     fn note(&mut self, site: &Site, destination: &Site, origin: &SuitableOrigin, time: Time, expiry: Time) {
-        let timeline = self.timeline.entry(site.clone()).or_default();
-        let at = timeline.partition_point(|(earlier, ..)| *earlier <= time);
-        timeline.insert(at, (time, expiry, destination.clone()));
+        self.recent.entry(site.clone()).or_default().note(destination, time, expiry);
         let origins = self.origins.entry((site.clone(), destination.clone())).or_default();
         match origins.iter_mut().find(|(known, _)| known == origin) {
             Some((_, last)) => *last = time.max(*last),
@@ -252,19 +278,30 @@ impl SourceRecords {
         }
     }
 
-    /// Derives everything from `reporters` again, after records were removed.
+    /// Derives everything again, after records were removed.
     fn rebuild(&mut self) {
-        let mut records: Vec<_> = self.iter().collect();
-        records.sort_by_key(|record| record.time);
-        let kept: FxHashSet<_> = records.iter().map(|record| record.source).collect();
-        self.of_source.retain(|source, _| kept.contains(source));
-        self.of_source.shrink_to_fit();
-        self.timeline.clear();
-        self.origins.clear();
-        self.len = records.len();
+        let records: Vec<_> = self.iter().collect();
+        *self = Self::default();
         for record in &records {
-            let SourceRecord { source_site, destination, reporting_origin, time, expiry, .. } = record;
-            self.note(source_site, destination, reporting_origin, *time, *expiry);
+            self.insert(record);
         }
+    }
+}
+
+impl Recent {
+    fn note(&mut self, destination: &Site, time: Time, expiry: Time) {
+        let records = self.of_destination.entry(destination.clone()).or_default();
+        if records.iter().any(|(t, e)| *t >= time && *e >= expiry) {
+            return;
+        }
+        records.retain(|&(t, e)| {
+            let matters = t > time || e > expiry;
+            if !matters {
+                self.by_time.remove(&(t, e, destination.clone()));
+            }
+            matters
+        });
+        records.push((time, expiry));
+        self.by_time.insert((time, expiry, destination.clone()));
     }
 }

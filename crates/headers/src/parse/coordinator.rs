@@ -19,7 +19,7 @@ pub(super) fn coordinator(
 ) -> Option<Coordinator> {
     let default = || allowed.default_coordinator().clone();
     fields.optional("aggregation_coordinator_origin", problems, default, |json, at, problems| {
-        let (url, origin) = suitable(&string(json, at, problems)?, at, problems)?;
+        let (url, origin) = suitable(json, SuitableOrigin::from_url, at, problems)?;
         warn_of_ignored_parts(&url, origin.as_str(), at, problems);
         match allowed.find(&origin) {
             Some(coordinator) => Some(coordinator.clone()),
@@ -33,19 +33,24 @@ pub(super) fn coordinator(
 
 /// "Parse an attribution destination".
 pub(super) fn site(json: Json<'_>, at: At<'_>, problems: &mut Problems) -> Option<Site> {
-    let (url, origin) = suitable(&string(json, at, problems)?, at, problems)?;
-    if let Some(host) = url.domain().filter(|host| psl::domain_str(host).is_none()) {
-        problems.warn(at, ProblemKind::PublicSuffix { host: host.into() });
+    let (url, (site, is_public_suffix)) = suitable(json, Site::of, at, problems)?;
+    if is_public_suffix {
+        let host = url.host_str().unwrap_or_default().into();
+        problems.warn(at, ProblemKind::PublicSuffix { host });
     }
-    warn_of_ignored_parts(&url, origin.site().as_str(), at, problems);
-    Some(origin.site().clone())
+    warn_of_ignored_parts(&url, site.as_str(), at, problems);
+    Some(site)
 }
 
-fn suitable(text: &str, at: At<'_>, problems: &mut Problems) -> Option<(Url, SuitableOrigin)> {
-    let parsed = Url::parse(text)
-        .map_err(|_| UnsuitableOrigin::InvalidUrl)
-        .and_then(|url| SuitableOrigin::from_url(&url).map(|origin| (url, origin)));
-    match parsed {
+/// A URL in a string, and the part of it that counts.
+fn suitable<T>(
+    json: Json<'_>,
+    part: impl FnOnce(&Url) -> Result<T, UnsuitableOrigin>,
+    at: At<'_>,
+    problems: &mut Problems,
+) -> Option<(Url, T)> {
+    let url = Url::parse(&string(json, at, problems)?).map_err(|_| UnsuitableOrigin::InvalidUrl);
+    match url.and_then(|url| part(&url).map(|part| (url, part))) {
         Ok(parsed) => Some(parsed),
         Err(why) => problems.error(at, why.into()),
     }

@@ -202,7 +202,7 @@ pub(super) fn set<'j, T: Ord>(
             let kind = ProblemKind::Duplicate { first: with_index[first].1 };
             match repeats {
                 Repeats::Merge => problems.warn(at, kind),
-                Repeats::Reject => ok = problems.error(at, kind).unwrap_or(false),
+                Repeats::Reject => ok = problems.reject(at, kind),
             }
         }
         with_index.dedup_by(|a, b| a.0 == b.0);
@@ -219,5 +219,5 @@ pub(super) fn count_is_in(
     problems: &mut Problems,
 ) -> bool {
     let (min, max) = (*range.start(), *range.end());
-    range.contains(&count) || problems.error(at, ProblemKind::BadCount { count, min, max }).unwrap_or(false)
+    range.contains(&count) || problems.reject(at, ProblemKind::BadCount { count, min, max })
 }

@@ -60,5 +60,5 @@ pub(super) fn string_set(
 /// Whether a key has at most `limit` bytes.
 pub(super) fn key_is_short(key: &str, limit: usize, at: At<'_>, problems: &mut Problems) -> bool {
     let bytes = key.len();
-    bytes <= limit || problems.error(at, ProblemKind::KeyTooLong { bytes, limit }).unwrap_or(false)
+    bytes <= limit || problems.reject(at, ProblemKind::KeyTooLong { bytes, limit })
 }

@@ -3,8 +3,6 @@
 //! Spec: "Creating an attribution trigger". Two defects of it are not followed: list items of
 //! `aggregatable_values` must be objects, and those of `named_budgets` carry the names.
 
-use std::collections::BTreeSet;
-
 use crate::{
     AggregatableDedupKey, AggregatableTriggerData, AggregatableValue, AggregatableValues, EventTrigger,
     FilteringIdMaxBytes, NamedBudget, Parsed, ProblemKind, ReportOptions, TriggerRegistration, VendorValues,
@@ -14,6 +12,7 @@ use crate::{
         debug_reporting::{self, contribution_value},
         fields::{Fields, Map, array, items, map, object},
         filters::filter_pair,
+        lonely_keys::warn_of_lonely_keys,
         numbers::{int64, integer_in, key_piece, uint, uint64},
         strings::{one_of, short_string, string, string_set},
     },
@@ -299,64 +298,4 @@ fn dedup_key(fields: &mut Fields<'_, '_>, problems: &mut Problems) -> Option<Opt
         || None,
         |json, at, problems| uint64(json, at, problems).map(Some),
     )
-}
-
-/// Warns about keys that only one of `aggregatable_trigger_data` and `aggregatable_values` has.
-fn warn_of_lonely_keys(trigger: &TriggerRegistration, problems: &mut Problems) {
-    let with_value = trigger.aggregatable_values.iter().flat_map(|config| &config.values).map(|(key, _)| key);
-    let with_value = KeySet::new(with_value);
-    let with_piece = trigger.aggregatable_trigger_data.iter().flat_map(|data| &data.source_keys);
-    let with_piece = KeySet::new(with_piece);
-
-    let at = At::Root.key("aggregatable_trigger_data");
-    for (index, data) in trigger.aggregatable_trigger_data.iter().enumerate() {
-        let at = at.index(index);
-        for key in data.source_keys.iter().filter(|key| !with_value.contains(key)) {
-            problems.warn(at.key("source_keys"), ProblemKind::KeyWithoutValue(key.clone()));
-        }
-    }
-    let at = At::Root.key("aggregatable_values");
-    for key in with_value.iter().filter(|key| !with_piece.contains(key)) {
-        problems.warn(at, ProblemKind::KeyWithoutPiece(key.into()));
-    }
-}
-
-/// Distinct keys: on the stack while they are few, as they usually are.
-struct KeySet<'a> {
-    few: [&'a str; 8],
-    len: usize,
-    more: BTreeSet<&'a str>,
-}
-
-impl<'a> KeySet<'a> {
-    fn new(keys: impl Iterator<Item = &'a Box<str>>) -> Self {
-        let mut set = Self { few: [""; 8], len: 0, more: BTreeSet::new() };
-        for key in keys {
-            if set.few().contains(&&**key) {
-                continue;
-            }
-            match set.few.get_mut(set.len) {
-                Some(free) => {
-                    *free = key;
-                    set.len += 1;
-                }
-                None => {
-                    set.more.insert(key);
-                }
-            }
-        }
-        set
-    }
-
-    fn few(&self) -> &[&'a str] {
-        &self.few[..self.len]
-    }
-
-    fn contains(&self, key: &str) -> bool {
-        self.few().contains(&key) || self.more.contains(key)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a str> {
-        self.few().iter().chain(&self.more).copied()
-    }
 }

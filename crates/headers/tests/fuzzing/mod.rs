@@ -69,13 +69,14 @@ fn checked<T>(header: &[u8], parsed: Parsed<T>) -> Option<T> {
     explained(parsed)
 }
 
-/// Whether a problem may be where the header has nothing to point at.
+/// Whether a problem may be where the header has nothing to point at, or is not JSON.
 fn is_elsewhere(problem: &Problem) -> bool {
     matches!(
         problem.kind,
         ProblemKind::Missing
             | ProblemKind::ModulusNotContiguous
             | ProblemKind::JsonSyntax(_)
+            | ProblemKind::TooDeep { .. }
             | ProblemKind::TooLong { .. }
     )
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use ascribe_simulation::{Case, Difference, Run, Setup, apply_api_config, compare, run_case};
 use serde::Serialize;
 use serde_json::Value;
@@ -34,6 +34,20 @@ struct Shown<'a> {
     registrations: Option<Vec<explain::Shown>>,
 }
 
+/// What `--json` prints of a case that cannot be played.
+#[derive(Serialize)]
+struct Broken {
+    case: String,
+    passed: bool,
+    error: String,
+}
+
+impl Broken {
+    fn new(path: &Path, error: &anyhow::Error) -> Self {
+        Self { case: path.display().to_string(), passed: false, error: format!("{error:#}") }
+    }
+}
+
 pub(super) fn run(args: &Args, output: &mut Output) -> anyhow::Result<Verdict> {
     let mut paths = Vec::new();
     for path in &args.inputs {
@@ -44,16 +58,19 @@ pub(super) fn run(args: &Args, output: &mut Output) -> anyhow::Result<Verdict> {
     let (mut passed, mut failed) = (0, 0);
     let mut shown = Vec::new();
     for path in &paths {
-        let outcome = play(args, path, &base);
-        let (case, played) = match outcome {
+        let (case, played) = match play(args, path, &base) {
             Ok(outcome) => outcome,
             // One broken case must not hide what the others say.
-            Err(error) if args.check && !output.is_json() => {
+            Err(error) if args.check => {
                 failed += 1;
-                writeln!(output, "{ERROR}FAIL{ERROR:#} {}\n  {error:#}", path.display())?;
+                if output.is_json() {
+                    shown.push(serde_json::to_value(Broken::new(path, &error))?);
+                } else {
+                    writeln!(output, "{ERROR}FAIL{ERROR:#} {}\n  {error:#}", path.display())?;
+                }
                 continue;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.context(path.display().to_string())),
         };
         match played.difference {
             None => passed += 1,
@@ -86,21 +103,17 @@ struct Played {
 
 fn play(args: &Args, path: &Path, base: &Setup) -> anyhow::Result<(Described, Played)> {
     let text = input::read(path, MAX_CASE_BYTES)?;
-    let case: Case<'_> = serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))?;
+    let case: Case<'_> = serde_json::from_slice(&text)?;
     let mut setup = base.clone();
     let beside = path.with_file_name(DEFAULT_CONFIG);
     if args.config.is_none() && beside.is_file() {
         read_config(&beside, &mut setup)?;
     }
-    apply_api_config(&mut setup, &case.api_config).with_context(|| format!("{}", path.display()))?;
+    apply_api_config(&mut setup, &case.api_config)?;
     let run = run_case(&case, &setup, recorded_or_seeded(args));
-    let run =
-        run.map_err(|(at, error)| anyhow::anyhow!("{}: input.registrations[{at}]: {error}", path.display()))?;
+    let run = run.map_err(|(at, error)| anyhow!("input.registrations[{at}]: {error}"))?;
     let difference = if args.check {
-        let expected = case
-            .output
-            .as_ref()
-            .with_context(|| format!("{}: no expected output to check (`output.reports`)", path.display()))?;
+        let expected = case.output.as_ref().context("no expected output to check (`output.reports`)")?;
         compare(&expected.reports, &run.reports)
     } else {
         None
@@ -151,7 +164,8 @@ fn print(
 
 /// The files, and those of folders, in the order of their names.
 fn find_cases(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if !path.is_dir() {
+    let metadata = path.metadata().with_context(|| format!("reading {}", path.display()))?;
+    if !metadata.is_dir() {
         found.push(path.to_owned());
         return Ok(());
     }

@@ -12,6 +12,7 @@ use rand::TryRng;
 
 use super::Args;
 use crate::commands::Verdict;
+use crate::input;
 use crate::output::{FAINT, Output};
 
 /// Longer lines are an error: an entry holds a page's registrations, not a file.
@@ -20,10 +21,7 @@ const MAX_LINE_BYTES: usize = 16 << 20;
 pub(super) fn run(args: &Args, path: &Path, _output: &mut Output) -> anyhow::Result<Verdict> {
     let options = LinesOptions {
         noise: noise(args)?,
-        jobs: match args.jobs {
-            Some(jobs) => jobs,
-            None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        },
+        jobs: jobs(args),
         interleaved: args.interleaved,
         max_line_bytes: MAX_LINE_BYTES,
     };
@@ -40,7 +38,7 @@ pub(super) fn run(args: &Args, path: &Path, _output: &mut Output) -> anyhow::Res
     let out = BufWriter::with_capacity(1 << 20, io::stdout());
     let result = run_lines(input, out, &setup, &options, |bytes| progress.set_position(bytes));
     progress.finish_and_clear();
-    let totals = result.with_context(|| format!("{}", path.display()))?;
+    let totals = result.with_context(|| input::name(path))?;
     summarize(&totals, &progress);
     Ok(Verdict::Passed)
 }
@@ -56,6 +54,11 @@ fn noise(args: &Args) -> anyhow::Result<Noise> {
     let seed = rand::rngs::SysRng.try_next_u64().context("asking the operating system for a seed")?;
     anstream::eprintln!("{FAINT}noise from --seed {seed}{FAINT:#}");
     Ok(Noise::Random(seed))
+}
+
+fn jobs(args: &Args) -> NonZeroUsize {
+    let asked = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
+    asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// On standard error, and only on a terminal.
