@@ -30,9 +30,14 @@ impl Engine {
     pub fn replay<'c>(config: Config, journal: impl IntoIterator<Item = &'c Change>) -> Self {
         let mut engine = Self::new(config);
         for change in journal {
-            engine.state.apply(change);
+            engine.apply(change);
         }
         engine
+    }
+
+    /// Follows another engine by one of its changes.
+    pub fn apply(&mut self, change: &Change) {
+        self.state.apply(change);
     }
 
     /// The configuration.
