@@ -54,7 +54,7 @@ fn every_parameter_is_told() {
 
 #[test]
 fn unknown_parameters_are_errors() {
-    for name in ["max_sources", "needs_something_else", ""] {
+    for name in ["max_sources", "need_something", ""] {
         let overrides = Map::from_iter([(name.to_owned(), Value::Bool(true))]);
         assert!(apply_api_config(&mut Setup::default(), &overrides).is_err(), "{name:?}");
     }
