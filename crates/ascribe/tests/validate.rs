@@ -65,6 +65,7 @@ fn json_has_paths_as_lists() {
         "errors": [{"path": ["filter_data", "a", 1], "msg": "must be a string"}],
         "warnings": [{"path": ["x"], "msg": "unknown field"}],
         "notes": [],
+        "effective": null,
     });
     assert_eq!(run.json(), expected);
 }

@@ -6,7 +6,10 @@
 use ascribe_headers::Site;
 use rustc_hash::FxHashSet;
 
-use crate::{Change, Draws, SourceId, rate_limits::DestinationKey, source::Source, transaction::Transaction};
+use crate::{
+    Change, Draws, PendingReport, SourceId, rate_limits::DestinationKey, source::Source,
+    transaction::Transaction,
+};
 
 /// The new source's own destinations are the ones that do not fit.
 pub(crate) struct DoesNotFit;
@@ -67,16 +70,10 @@ fn delete<D: Draws>(tx: &mut Transaction<'_, D>, source: SourceId) {
     tx.record(Change::SourceRemoved(source));
     // Event-level reports of earlier triggers stay: fake ones hide them. Those of later triggers are fake
     // themselves, and would tell that the source was noised.
-    let removed: Vec<_> = (tx.state.reports_of(source).map(|stored| &stored.report))
-        .filter(|report| match report {
-            crate::PendingReport::Event(event) => event.trigger_time >= tx.now,
-            crate::PendingReport::Aggregatable(_) => true,
-        })
-        .map(crate::PendingReport::key)
-        .collect();
-    for report in removed {
-        tx.record(Change::ReportRemoved(report));
-        tx.record(Change::AttributionForgotten(report));
-    }
+    let now = tx.now;
+    tx.remove_reports_of(source, |report| match report {
+        PendingReport::Event(event) => event.trigger_time >= now,
+        PendingReport::Aggregatable(_) => true,
+    });
     tx.record(Change::DestinationsDeactivated(source));
 }

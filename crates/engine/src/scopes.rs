@@ -5,7 +5,7 @@
 use ascribe_headers::{AttributionScopes, Site};
 use rustc_hash::FxHashSet;
 
-use crate::{Change, Draws, SourceId, source::Source, transaction::Transaction};
+use crate::{Change, Draws, PendingReport, SourceId, source::Source, transaction::Transaction};
 
 pub(crate) fn remove_or_update_sources<D: Draws>(tx: &mut Transaction<'_, D>, pending: &Source) {
     let destinations = pending.registration.destinations.as_slice();
@@ -95,13 +95,10 @@ fn remove<D: Draws>(tx: &mut Transaction<'_, D>, id: SourceId, why: &'static str
     tx.trace.note("remove or update sources for attribution scopes", || {
         format!("source {} is removed: {why}", id.0)
     });
-    let reports: Vec<_> = (tx.state.reports_of(id).map(|stored| &stored.report))
-        .filter(|report| matches!(report, crate::PendingReport::Event(e) if e.trigger_time >= tx.now))
-        .map(crate::PendingReport::key)
-        .collect();
-    for report in reports {
-        tx.record(Change::ReportRemoved(report));
-        tx.record(Change::AttributionForgotten(report));
-    }
+    let now = tx.now;
+    tx.remove_reports_of(id, |report| match report {
+        PendingReport::Event(event) => event.trigger_time >= now,
+        PendingReport::Aggregatable(_) => false,
+    });
     tx.record(Change::SourceRemoved(id));
 }

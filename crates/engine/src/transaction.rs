@@ -2,7 +2,9 @@
 
 use ascribe_reports::{Duration, Time};
 
-use crate::{Change, Config, DebugReport, Draws, Effects, State, Trace, trace::Verdict};
+use crate::{
+    Change, Config, DebugReport, Draws, Effects, PendingReport, SourceId, State, Trace, trace::Verdict,
+};
 
 /// State and randomness for the algorithms of one input.
 pub(crate) struct Transaction<'a, D> {
@@ -29,6 +31,16 @@ impl<'a, D: Draws> Transaction<'a, D> {
 
     pub(crate) fn send(&mut self, report: DebugReport) {
         self.debug_reports.push(report);
+    }
+
+    /// Removes reports of a source, with the rate-limit records that they left.
+    pub(crate) fn remove_reports_of(&mut self, source: SourceId, which: impl Fn(&PendingReport) -> bool) {
+        let reports = self.state.reports_of(source).map(|stored| &stored.report);
+        let keys: Vec<_> = reports.filter(|report| which(report)).map(PendingReport::key).collect();
+        for key in keys {
+            self.record(Change::ReportRemoved(key));
+            self.record(Change::AttributionForgotten(key));
+        }
     }
 
     /// Removes rate-limit records that no window reaches any more, when it is worth it.

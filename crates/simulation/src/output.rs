@@ -1,4 +1,5 @@
-//! Reports as case files show them: as they are sent, but aggregatable payloads in clear and without padding.
+//! Reports as case files show them: as they are sent, but aggregatable payloads in clear and without padding, and
+//! without report IDs, which are random.
 
 use std::io::Write;
 
@@ -10,6 +11,7 @@ use crate::Sent;
 
 /// Appends `{report_time, report_url, payload}`, with the user of JSON Lines.
 pub(crate) fn write(out: &mut Vec<u8>, user: Option<&str>, time: Time, sent: Sent<'_>) {
+    let start = out.len();
     out.push(b'{');
     if let Some(user) = user {
         out.extend_from_slice(br#""user":"#);
@@ -46,6 +48,19 @@ pub(crate) fn write(out: &mut Vec<u8>, user: Option<&str>, time: Time, sent: Sen
         }
     }
     out.push(b'}');
+    cut_report_ids(out, start);
+}
+
+/// Cuts the members out of the text from `start` on. A quote within a string is escaped, so that what looks like
+/// the member is the member; its value is always as long, and another member always follows.
+fn cut_report_ids(out: &mut Vec<u8>, start: usize) {
+    const MEMBER: &str = r#""report_id":""#;
+    const WHOLE: usize = MEMBER.len() + 36 + r#"","#.len();
+    let mut from = start;
+    while let Some(at) = std::str::from_utf8(&out[from..]).ok().and_then(|text| text.find(MEMBER)) {
+        out.drain(from + at..(from + at + WHOLE).min(out.len()));
+        from += at;
+    }
 }
 
 /// The members that all aggregatable reports have, of an object that is still open.

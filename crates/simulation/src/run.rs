@@ -10,7 +10,7 @@ use crate::{Case, Noise, Observer, PlayError, Player, Sent, Setup, output};
 /// What a case led to.
 #[derive(Debug, Default)]
 pub struct Run {
-    /// The reports, in the order in which they were sent.
+    /// The reports, in the order in which they were sent; without their IDs, as in case files.
     pub reports: Vec<Value>,
     /// What became of each response: when, from which URL, what, and why, if the setup asks to explain.
     pub registrations: Vec<(Time, String, Registration, Trace)>,

@@ -10,9 +10,8 @@ pub(super) struct Report<'r> {
     errors: Vec<Message<'r>>,
     warnings: Vec<Message<'r>>,
     notes: Vec<Message<'r>>,
-    /// The header with every default: itself JSON, or the text of a structured field; absent if the header
+    /// The header with every default: itself JSON, or the text of a structured field; null if the header
     /// cannot be parsed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     effective: Option<Effective<'r>>,
 }
 
