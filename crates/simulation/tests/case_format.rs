@@ -54,8 +54,8 @@ fn every_parameter_is_told() {
 
 #[test]
 fn unknown_parameters_are_errors() {
-    for (name, known) in [("max_sources", false), ("", false), ("needs_whatever_a_browser_calls_it", true)] {
+    for name in ["max_sources", "need_something", ""] {
         let overrides = Map::from_iter([(name.to_owned(), Value::Bool(true))]);
-        assert_eq!(apply_api_config(&mut Setup::default(), &overrides).is_ok(), known, "{name:?}");
+        assert!(apply_api_config(&mut Setup::default(), &overrides).is_err(), "{name:?}");
     }
 }
