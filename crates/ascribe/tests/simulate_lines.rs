@@ -107,6 +107,16 @@ fn files_are_told_by_their_names_or_by_an_option() {
 }
 
 #[test]
+fn a_configuration_is_for_all_users() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.json");
+    std::fs::write(&config, r#"{"max_event_level_reports_per_destination": 0}"#).expect("a file");
+    let run = simulate(&["--no-noise", "--config", config.to_str().expect("UTF-8")], &grouped(3));
+    assert_eq!(reports(&run), []);
+    assert!(run.stderr.starts_with("3 users, 6 responses, 0 reports in "), "{}", run.stderr);
+}
+
+#[test]
 fn the_number_of_jobs_does_not_change_the_output() {
     // More than one batch for each job.
     let input = grouped(2000);
