@@ -10,6 +10,7 @@ use common::ascribe;
 const TRANSCRIPT: &str = "examples/guide/transcript.txt";
 const BEGIN: &str = "<!-- transcript:begin -->\n```console\n";
 const END: &str = "```\n<!-- transcript:end -->";
+const BLESS: &str = "ASCRIBE_BLESS=1 cargo test -p ascribe --test transcript";
 /// How commands are written: what a reader types in a fresh clone.
 const PROMPT: &str = "$ cargo run --release -- ";
 
@@ -38,12 +39,22 @@ fn rerun(transcript: &str) -> String {
     commands.into_iter().map(run).collect()
 }
 
+/// Fails at the first line that differs.
+fn compare(file: &str, recorded: &str, actual: &str) {
+    let lines = |text: &str| text.lines().map(str::to_owned).chain(["(end)".to_owned()]).collect::<Vec<_>>();
+    for (recorded, actual) in lines(recorded).iter().zip(&lines(actual)) {
+        assert_eq!(recorded, actual, "{file} differs: {BLESS}");
+    }
+}
+
 /// Before, in and after the markers.
 fn parts_of(readme: &str) -> (&str, &str, &str) {
     let parts = readme
         .split_once(BEGIN)
         .and_then(|(before, rest)| rest.split_once(END).map(|(shown, after)| (before, shown, after)));
-    parts.unwrap_or_else(|| panic!("README.md has no transcript between {BEGIN:?} and {END:?}"))
+    parts.unwrap_or_else(|| {
+        panic!("README.md has no transcript between {BEGIN:?} and {END:?}: add one, then {BLESS}")
+    })
 }
 
 #[test]
@@ -57,11 +68,8 @@ fn the_readme_shows_what_its_commands_print() {
         fs::write(at_root("README.md"), readme).expect("the README can be written");
         return;
     }
-    assert_eq!(
-        actual, recorded,
-        "{TRANSCRIPT} differs: ASCRIBE_BLESS=1 cargo test -p ascribe --test transcript"
-    );
-    assert_eq!(shown, recorded, "README.md differs: ASCRIBE_BLESS=1 cargo test -p ascribe --test transcript");
+    compare(TRANSCRIPT, &recorded, &actual);
+    compare("README.md", shown, &actual);
 }
 
 #[test]
