@@ -82,7 +82,7 @@ step "format" cargo fmt --all --check
 step "licences, duplicates and origins of dependencies" cargo deny --locked check licenses bans sources
 step "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 step "tests and doctests" cargo test --locked --workspace
-step "benches, each once" cargo test --locked --workspace --benches
+step "benches, each once" cargo test --locked --workspace --bench '*'
 step "the example that embeds the engine" cargo run --locked --quiet --package ascribe-engine --example embed
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 step "pure crates for wasm" pure_crates_for_wasm
