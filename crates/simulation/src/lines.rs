@@ -1,8 +1,8 @@
 //! JSON Lines: one entry a line, each with its user; each user an engine of its own.
 //!
 //! Who hands what to whom: the calling thread reads lines and makes [`Batch`]es; workers play them and give
-//! back the text of the reports; one thread writes it. All queues are short, so that memory is bounded by the
-//! users that are open, not by the input.
+//! back the text of the reports; one thread writes it. All queues are short: memory holds the users that are
+//! open, and the reports that wait for those of an earlier user, not the input.
 
 use std::{
     borrow::Cow,
