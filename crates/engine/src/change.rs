@@ -74,7 +74,18 @@ pub enum Change {
     /// The attribution of a report no longer counts.
     AttributionForgotten(ReportKey),
     /// The destinations of a source no longer count against the unexpired-destination limit.
-    DestinationsDeactivated(SourceId),
+    DestinationsDeactivated {
+        /// The source, which may be gone.
+        source: SourceId,
+        /// Where it was registered.
+        source_site: Site,
+        /// Who registered it.
+        reporting_site: Site,
+        /// When it was registered.
+        time: Time,
+        /// Its destinations.
+        destinations: Vec<Site>,
+    },
     /// An aggregatable debug report was sent with contributions.
     DebugBudgetSpent {
         /// Where the registration happened.

@@ -3,8 +3,10 @@
 //! Spec: "get sources to delete for the unexpired destination limit", "delete sources for unexpired
 //! destination limit".
 
+use std::collections::{BTreeMap, HashSet};
+
 use ascribe_headers::Site;
-use rustc_hash::FxHashSet;
+use ascribe_reports::Time;
 
 use crate::{
     Change, Draws, PendingReport, SourceId, rate_limits::DestinationKey, source::Source,
@@ -26,22 +28,39 @@ pub(crate) fn make_room<D: Draws>(tx: &mut Transaction<'_, D>, source: &Source) 
         return Ok(false);
     }
 
-    let to_delete = sources_to_delete(tx, source);
-    if to_delete.contains(&None) {
+    let displaced = displaced_sources(tx, source);
+    if displaced.contains_key(&None) {
         tx.stop(check, || "the new source is the one that does not fit".to_owned());
         return Err(DoesNotFit);
     }
-    let mut to_delete: Vec<SourceId> = to_delete.into_iter().flatten().collect();
-    to_delete.sort_unstable();
-    tx.trace.note(check, || format!("{} older sources make room", to_delete.len()));
-    for source in to_delete {
-        delete(tx, source);
+    tx.trace.note(check, || format!("{} older sources make room", displaced.len()));
+    for (displaced, Coverage { time, destinations }) in displaced {
+        if let Some(displaced) = displaced {
+            delete(tx, displaced);
+            tx.record(Change::DestinationsDeactivated {
+                source: displaced,
+                source_site: source.site().clone(),
+                reporting_site: source.reporting_origin.site().clone(),
+                time,
+                destinations,
+            });
+        }
     }
     Ok(true)
 }
 
-/// The sources, `None` for the new one, whose destinations are not among the first that fit.
-fn sources_to_delete<D: Draws>(tx: &Transaction<'_, D>, source: &Source) -> FxHashSet<Option<SourceId>> {
+/// What a source covers.
+struct Coverage {
+    time: Time,
+    destinations: Vec<Site>,
+}
+
+/// "Get sources to delete for the unexpired destination limit": the sources, `None` for the new one, of which a
+/// destination is not among the first that fit.
+fn displaced_sources<D: Draws>(
+    tx: &Transaction<'_, D>,
+    source: &Source,
+) -> BTreeMap<Option<SourceId>, Coverage> {
     let records = &tx.state.source_records;
     let mut records: Vec<_> =
         records.unexpired(source.site(), source.reporting_origin.site(), tx.now).collect();
@@ -53,19 +72,25 @@ fn sources_to_delete<D: Draws>(tx: &Transaction<'_, D>, source: &Source) -> FxHa
     }));
     records.sort_unstable_by(|a, b| b.cmp(a));
 
-    let mut kept: std::collections::HashSet<&Site> = std::collections::HashSet::new();
-    let mut to_delete = FxHashSet::default();
+    let mut kept: HashSet<&Site> = HashSet::new();
+    let mut displaced = BTreeMap::new();
     for record in &records {
         if kept.len() < tx.config.max_unexpired_destinations {
             kept.insert(&record.destination);
         } else if !kept.contains(&record.destination) {
-            to_delete.insert(record.source);
+            displaced.insert(record.source, Coverage { time: record.time, destinations: Vec::new() });
         }
     }
-    to_delete
+    for record in &records {
+        if let Some(coverage) = displaced.get_mut(&record.source) {
+            coverage.destinations.push(record.destination.clone());
+        }
+    }
+    displaced
 }
 
-/// The source may be long gone from storage; its reports and records are not.
+/// "Delete sources for unexpired destination limit". The source may be long gone from storage; its reports are
+/// not.
 fn delete<D: Draws>(tx: &mut Transaction<'_, D>, source: SourceId) {
     tx.record(Change::SourceRemoved(source));
     // Event-level reports of earlier triggers stay: fake ones hide them. Those of later triggers are fake
@@ -75,5 +100,4 @@ fn delete<D: Draws>(tx: &mut Transaction<'_, D>, source: SourceId) {
         PendingReport::Event(event) => event.trigger_time >= now,
         PendingReport::Aggregatable(_) => true,
     });
-    tx.record(Change::DestinationsDeactivated(source));
 }

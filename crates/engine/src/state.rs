@@ -4,7 +4,7 @@
 //! replaying the changes of a run gives its state, and a host that persists them loses nothing.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -47,7 +47,8 @@ pub struct State {
 /// The sources of a reporting origin for a destination.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Matching {
-    ids: BTreeSet<SourceId>,
+    /// Ascending. Sources mostly come last and go first.
+    ids: VecDeque<SourceId>,
     /// How many of them have attribution scopes.
     scoped: usize,
 }
@@ -208,7 +209,9 @@ impl State {
             }
             Change::AttributionRecorded(record) => self.attributions.insert(record),
             Change::AttributionForgotten(report) => self.attributions.forget(*report),
-            Change::DestinationsDeactivated(source) => self.source_records.deactivate(*source),
+            Change::DestinationsDeactivated { source, source_site, reporting_site, time, destinations } => {
+                self.source_records.deactivate(*source, source_site, reporting_site, *time, destinations);
+            }
             Change::DebugBudgetSpent { context_site, reporting_origin, time, budget, source } => {
                 self.debug_budgets.spend(context_site, reporting_origin, *time, *budget);
                 if let Some(source) = source {
@@ -312,7 +315,9 @@ impl State {
         for destination in source.registration.destinations.as_slice() {
             let key = (source.reporting_origin.clone(), destination.clone());
             let matching = self.by_destination.entry(key).or_default();
-            matching.ids.insert(id);
+            if let Err(at) = matching.ids.binary_search(&id) {
+                matching.ids.insert(at, id);
+            }
             matching.scoped += usize::from(source.registration.attribution_scopes.is_some());
         }
         *self.by_source_origin.entry(source.source_origin.clone()).or_default() += 1;
@@ -331,7 +336,9 @@ impl State {
         for destination in source.registration.destinations.as_slice() {
             let key = (source.reporting_origin.clone(), destination.clone());
             if let Some(matching) = self.by_destination.get_mut(&key) {
-                matching.ids.remove(&id);
+                if let Ok(at) = matching.ids.binary_search(&id) {
+                    matching.ids.remove(at);
+                }
                 matching.scoped -= usize::from(stored.scopes().is_some());
                 if matching.ids.is_empty() {
                     self.by_destination.remove(&key);

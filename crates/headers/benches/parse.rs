@@ -33,7 +33,7 @@ fn main() {
 }
 
 /// What this crate does: parse, check, and keep what it means.
-#[divan::bench(args = HEADERS.map(|(name, _)| name))]
+#[divan::bench(args = HEADERS.map(|(name, _)| name), sample_count = 100, sample_size = 1000)]
 fn registration(bencher: Bencher, name: &str) {
     let (json, vendor) = (json(name), VendorValues::default());
     let bencher = bencher.counter(BytesCount::of_str(json));
@@ -49,7 +49,7 @@ fn registration(bencher: Bencher, name: &str) {
 }
 
 /// For scale: an untyped tree, unchecked.
-#[divan::bench(args = HEADERS.map(|(name, _)| name))]
+#[divan::bench(args = HEADERS.map(|(name, _)| name), sample_count = 100, sample_size = 1000)]
 fn serde_json_value(bencher: Bencher, name: &str) {
     let json = json(name);
     bencher
@@ -58,7 +58,7 @@ fn serde_json_value(bencher: Bencher, name: &str) {
 }
 
 /// For scale: is it JSON at all?
-#[divan::bench(args = HEADERS.map(|(name, _)| name))]
+#[divan::bench(args = HEADERS.map(|(name, _)| name), sample_count = 100, sample_size = 1000)]
 fn serde_json_scan(bencher: Bencher, name: &str) {
     let json = json(name);
     bencher

@@ -49,8 +49,8 @@ pub struct SourceRegistration {
     pub trigger_data: TriggerDataSet,
     /// `event_level_epsilon`.
     pub event_level_epsilon: Epsilon,
-    /// `aggregatable_debug_reporting`.
-    pub aggregatable_debug_reporting: Option<SourceDebugConfig>,
+    /// `aggregatable_debug_reporting`; few have one, and it is large.
+    pub aggregatable_debug_reporting: Option<Box<SourceDebugConfig>>,
     /// `attribution_scopes`.
     pub attribution_scopes: Option<AttributionScopes>,
     /// `named_budgets`, sorted by name.

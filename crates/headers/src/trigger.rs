@@ -29,7 +29,7 @@ pub struct TriggerRegistration {
     /// `aggregatable_filtering_id_max_bytes`, which constrain each other.
     pub report_options: ReportOptions,
     /// `aggregatable_debug_reporting`.
-    pub aggregatable_debug_reporting: Option<TriggerDebugConfig>,
+    pub aggregatable_debug_reporting: Option<Box<TriggerDebugConfig>>,
     /// `attribution_scopes`, sorted; empty means any source.
     pub attribution_scopes: Box<[Box<str>]>,
 }

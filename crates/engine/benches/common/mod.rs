@@ -43,6 +43,7 @@ fn unlimited() -> Config {
     config.max_destinations_per_reporting_site_per_day = usize::MAX;
     config.max_unexpired_destinations = usize::MAX;
     config.max_source_reporting_origins = usize::MAX;
+    config.max_attributions = usize::MAX;
     config
 }
 

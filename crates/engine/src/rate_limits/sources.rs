@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ascribe_headers::{Site, SuitableOrigin};
 use ascribe_reports::Time;
-use rustc_hash::FxHashMap;
 
 use crate::{SourceId, SourceRecord, source::Source};
 
@@ -17,8 +16,6 @@ pub(crate) struct SourceRecords {
     recent: HashMap<Site, Recent>,
     /// By source site and destination: when each reporting origin last registered a source.
     origins: HashMap<(Site, Site), Vec<(SuitableOrigin, Time)>>,
-    /// Where the records of a source are.
-    of_source: FxHashMap<SourceId, Placement>,
     len: usize,
 }
 
@@ -28,13 +25,6 @@ pub(crate) struct SourceRecords {
 struct Recent {
     by_time: BTreeSet<(Time, Time, Site)>,
     of_destination: HashMap<Site, Vec<(Time, Time)>>,
-}
-
-#[derive(Clone, Debug)]
-struct Placement {
-    reporter: (Site, Site),
-    destinations: Vec<Site>,
-    time: Time,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -181,14 +171,9 @@ impl SourceRecords {
     pub(crate) fn insert(&mut self, record: &SourceRecord) {
         let SourceRecord { source_site, destination, reporting_origin, .. } = record;
         let reporter = (source_site.clone(), reporting_origin.site().clone());
-        let placement = self.of_source.entry(record.source).or_insert_with(|| Placement {
-            reporter: reporter.clone(),
-            destinations: Vec::with_capacity(1),
-            time: record.time,
-        });
-        placement.destinations.push(destination.clone());
         self.note(source_site, destination, reporting_origin, record.time, record.expiry);
-        let records = self.reporters.entry(reporter).or_default().entry(destination.clone()).or_default();
+        let destinations = self.reporters.entry(reporter).or_default();
+        let records = destinations.entry(destination.clone()).or_insert_with(|| Vec::with_capacity(1));
         // Almost always the last: only a clock that went back puts a record elsewhere.
         let at = records.partition_point(|r| r.time <= record.time);
         records.insert(
@@ -206,13 +191,20 @@ impl SourceRecords {
     }
 
     /// The destinations of a source no longer count against the unexpired-destination limit.
-    pub(crate) fn deactivate(&mut self, source: SourceId) {
-        let Some(Placement { reporter, destinations, time }) = self.of_source.get(&source) else { return };
-        let Some(of_reporter) = self.reporters.get_mut(reporter) else { return };
+    pub(crate) fn deactivate(
+        &mut self,
+        source: SourceId,
+        source_site: &Site,
+        reporting_site: &Site,
+        time: Time,
+        destinations: &[Site],
+    ) {
+        let reporter = (source_site.clone(), reporting_site.clone());
+        let Some(of_reporter) = self.reporters.get_mut(&reporter) else { return };
         for destination in destinations {
             let records = of_reporter.get_mut(destination).map_or(&mut [][..], Vec::as_mut_slice);
-            let first = records.partition_point(|record| record.time < *time);
-            let same_time = records[first..].iter_mut().take_while(|record| record.time == *time);
+            let first = records.partition_point(|record| record.time < time);
+            let same_time = records[first..].iter_mut().take_while(|record| record.time == time);
             for record in same_time.filter(|record| record.source == source) {
                 record.active = false;
             }
@@ -271,7 +263,8 @@ impl SourceRecords {
     /// Notes a record in the structures that answer questions across reporting sites.
     fn note(&mut self, site: &Site, destination: &Site, origin: &SuitableOrigin, time: Time, expiry: Time) {
         self.recent.entry(site.clone()).or_default().note(destination, time, expiry);
-        let origins = self.origins.entry((site.clone(), destination.clone())).or_default();
+        let origins = self.origins.entry((site.clone(), destination.clone()));
+        let origins = origins.or_insert_with(|| Vec::with_capacity(1));
         match origins.iter_mut().find(|(known, _)| known == origin) {
             Some((_, last)) => *last = time.max(*last),
             None => origins.push((origin.clone(), time)),
@@ -290,7 +283,7 @@ impl SourceRecords {
 
 impl Recent {
     fn note(&mut self, destination: &Site, time: Time, expiry: Time) {
-        let records = self.of_destination.entry(destination.clone()).or_default();
+        let records = self.of_destination.entry(destination.clone()).or_insert_with(|| Vec::with_capacity(1));
         if records.iter().any(|(t, e)| *t >= time && *e >= expiry) {
             return;
         }

@@ -134,7 +134,7 @@ fn source(
         event_report_windows: event_report_windows?,
         max_event_level_reports: max_event_level_reports?,
         event_level_epsilon: Epsilon::new(event_level_epsilon?).expect("at least 0"),
-        aggregatable_debug_reporting,
+        aggregatable_debug_reporting: aggregatable_debug_reporting.map(Box::new),
         attribution_scopes: attribution_scopes?,
         named_budgets: named_budgets?,
         // Last, for the spec's check of both fields comes after all others.

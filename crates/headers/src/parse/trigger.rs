@@ -121,7 +121,7 @@ fn trigger(json: Json<'_>, vendor: &VendorValues, problems: &mut Problems) -> Op
                 ReportOptions::ExcludeSourceRegistrationTime { trigger_context_id, filtering_id_max_bytes }
             }
         },
-        aggregatable_debug_reporting,
+        aggregatable_debug_reporting: aggregatable_debug_reporting.map(Box::new),
         attribution_scopes: attribution_scopes?,
     };
     warn_of_lonely_keys(&trigger, problems);

@@ -30,7 +30,11 @@ impl Serialize for SourceRegistration {
         // JSON has no infinity; no header can say it, so it can only be the default.
         let epsilon = Some(self.event_level_epsilon.get()).filter(|epsilon| epsilon.is_finite());
         entry_if_some(&mut map, "event_level_epsilon", epsilon)?;
-        entry_if_some(&mut map, "aggregatable_debug_reporting", self.aggregatable_debug_reporting.as_ref())?;
+        entry_if_some(
+            &mut map,
+            "aggregatable_debug_reporting",
+            self.aggregatable_debug_reporting.as_deref(),
+        )?;
         entry_if_some(&mut map, "attribution_scopes", self.attribution_scopes.as_ref())?;
         map.serialize_entry("named_budgets", &Object(&self.named_budgets.0))?;
         map.end()

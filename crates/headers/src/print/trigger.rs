@@ -26,7 +26,11 @@ impl Serialize for TriggerRegistration {
         map.serialize_entry("aggregatable_source_registration_time", source_time)?;
         map.serialize_entry("aggregatable_filtering_id_max_bytes", &options.filtering_id_max_bytes().get())?;
         entry_if_some(&mut map, "trigger_context_id", options.trigger_context_id())?;
-        entry_if_some(&mut map, "aggregatable_debug_reporting", self.aggregatable_debug_reporting.as_ref())?;
+        entry_if_some(
+            &mut map,
+            "aggregatable_debug_reporting",
+            self.aggregatable_debug_reporting.as_deref(),
+        )?;
         map.serialize_entry("attribution_scopes", &self.attribution_scopes)?;
         map.end()
     }
