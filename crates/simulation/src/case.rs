@@ -71,7 +71,7 @@ pub struct RegistrationRequest<'a> {
     #[serde(borrow)]
     pub context_origin: Cow<'a, str>,
     /// The header that the request carried; none for a plain subresource.
-    #[serde(borrow, default, rename = "Attribution-Reporting-Eligible")]
+    #[serde(borrow, default, deserialize_with = "text", rename = "Attribution-Reporting-Eligible")]
     pub eligible: Option<Cow<'a, str>>,
     /// Whether it came from a fenced frame.
     #[serde(default, deserialize_with = "or_default")]
@@ -184,7 +184,7 @@ impl From<RecordedFakeReport> for FakeReport {
 
 #[derive(Deserialize)]
 struct RawEntry<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     user: Option<Cow<'a, str>>,
     #[serde(deserialize_with = "time")]
     timestamp: Time,
@@ -224,6 +224,13 @@ fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ti
     #[derive(Deserialize)]
     struct Present(#[serde(deserialize_with = "time")] Time);
     Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(time)| time))
+}
+
+/// A string that is borrowed where it can be, as within an `Option` it otherwise never is.
+fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    Ok(Option::<Text<'a>>::deserialize(deserializer)?.map(|Text(text)| text))
 }
 
 /// Null is as good as absent.
