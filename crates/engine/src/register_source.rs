@@ -304,6 +304,7 @@ fn check_reporting_origin_limit<D: Draws>(
 }
 
 fn store<D: Draws>(tx: &mut Transaction<'_, D>, source: &Arc<Source>, fake_reports: &[FakeReport]) {
+    tx.expect_changes(1 + 2 * fake_reports.len());
     tx.record(Change::SourceStored(source.clone()));
     for fake in fake_reports {
         store_fake_report(tx, source, *fake);

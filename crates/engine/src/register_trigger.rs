@@ -37,6 +37,9 @@ impl NewTrigger {
     }
 }
 
+/// An event-level and an aggregatable report: each is stored, counted and recorded.
+const CHANGES_OF_A_TRIGGER: usize = 6;
+
 /// Why one half of a trigger made no report.
 pub(crate) type Dropped = DebugData;
 
@@ -78,6 +81,7 @@ pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigge
     if !tx.trace.check("match top-level filters", matches, || format!("of source {}", source.0)) {
         return stop(tx, TriggerDebugType::NoMatchingFilterData, Some(source));
     }
+    tx.expect_changes(losers.len() + CHANGES_OF_A_TRIGGER);
     for loser in losers {
         tx.trace.note("trigger attribution", || format!("source {} lost and is removed", loser.0));
         tx.record(Change::SourceRemoved(loser));

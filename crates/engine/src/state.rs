@@ -24,7 +24,7 @@ use crate::{
 pub struct State {
     sources: FxHashMap<SourceId, StoredSource>,
     /// Which sources a trigger can match, in the order of their registration.
-    by_destination: HashMap<(SuitableOrigin, Site), Matching>,
+    by_destination: HashMap<SuitableOrigin, HashMap<Site, Matching>>,
     by_source_origin: HashMap<SuitableOrigin, usize>,
     by_expiry: BTreeSet<(Time, SourceId)>,
     next_source: u64,
@@ -116,13 +116,13 @@ impl State {
         reporting_origin: &SuitableOrigin,
         destination: &Site,
     ) -> impl Iterator<Item = &StoredSource> {
-        let ids = self.by_destination.get(&(reporting_origin.clone(), destination.clone()));
-        ids.into_iter().flat_map(|matching| &matching.ids).map(|id| &self.sources[id])
+        let matching = self.by_destination.get(reporting_origin).and_then(|of| of.get(destination));
+        matching.into_iter().flat_map(|matching| &matching.ids).map(|id| &self.sources[id])
     }
 
     /// Whether any of those sources has attribution scopes.
     pub(crate) fn any_scoped(&self, reporting_origin: &SuitableOrigin, destination: &Site) -> bool {
-        let matching = self.by_destination.get(&(reporting_origin.clone(), destination.clone()));
+        let matching = self.by_destination.get(reporting_origin).and_then(|of| of.get(destination));
         matching.is_some_and(|matching| matching.scoped > 0)
     }
 
@@ -301,9 +301,11 @@ impl State {
         let was_scoped = stored.scopes().is_some();
         change(&mut stored.progress);
         if was_scoped && stored.scopes().is_none() {
+            let Some(of_origin) = self.by_destination.get_mut(&stored.source.reporting_origin) else {
+                return;
+            };
             for destination in stored.source.registration.destinations.as_slice() {
-                let key = (stored.source.reporting_origin.clone(), destination.clone());
-                if let Some(matching) = self.by_destination.get_mut(&key) {
+                if let Some(matching) = of_origin.get_mut(destination) {
                     matching.scoped -= 1;
                 }
             }
@@ -312,9 +314,9 @@ impl State {
 
     fn insert_source(&mut self, source: &Arc<Source>, with_records: bool) {
         let id = source.id;
+        let of_origin = self.by_destination.entry(source.reporting_origin.clone()).or_default();
         for destination in source.registration.destinations.as_slice() {
-            let key = (source.reporting_origin.clone(), destination.clone());
-            let matching = self.by_destination.entry(key).or_default();
+            let matching = of_origin.entry(destination.clone()).or_default();
             if let Err(at) = matching.ids.binary_search(&id) {
                 matching.ids.insert(at, id);
             }
@@ -333,16 +335,20 @@ impl State {
     fn remove_source(&mut self, id: SourceId) {
         let Some(stored) = self.sources.remove(&id) else { return };
         let source = &stored.source;
-        for destination in source.registration.destinations.as_slice() {
-            let key = (source.reporting_origin.clone(), destination.clone());
-            if let Some(matching) = self.by_destination.get_mut(&key) {
-                if let Ok(at) = matching.ids.binary_search(&id) {
-                    matching.ids.remove(at);
+        if let Some(of_origin) = self.by_destination.get_mut(&source.reporting_origin) {
+            for destination in source.registration.destinations.as_slice() {
+                if let Some(matching) = of_origin.get_mut(destination) {
+                    if let Ok(at) = matching.ids.binary_search(&id) {
+                        matching.ids.remove(at);
+                    }
+                    matching.scoped -= usize::from(stored.scopes().is_some());
+                    if matching.ids.is_empty() {
+                        of_origin.remove(destination);
+                    }
                 }
-                matching.scoped -= usize::from(stored.scopes().is_some());
-                if matching.ids.is_empty() {
-                    self.by_destination.remove(&key);
-                }
+            }
+            if of_origin.is_empty() {
+                self.by_destination.remove(&source.reporting_origin);
             }
         }
         decrement(&mut self.by_source_origin, &source.source_origin);

@@ -29,6 +29,11 @@ impl<'a, D: Draws> Transaction<'a, D> {
         self.changes.push(change);
     }
 
+    /// Makes room for so many changes at once: most inputs lead to a number that is known soon.
+    pub(crate) fn expect_changes(&mut self, changes: usize) {
+        self.changes.reserve(changes);
+    }
+
     pub(crate) fn send(&mut self, report: DebugReport) {
         self.debug_reports.push(report);
     }

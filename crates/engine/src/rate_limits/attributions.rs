@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use ascribe_headers::{Site, SuitableOrigin};
 use ascribe_reports::Time;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{AttributionRecord, AttributionScope, ReportKey};
 
 /// The records of the two attribution scopes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributions {
-    pairs: HashMap<(Site, Site), Vec<OfOrigin>>,
+    /// By source site, then destination.
+    pairs: HashMap<Site, HashMap<Site, Vec<OfOrigin>>>,
     /// Where the record of a report is.
     of_report: FxHashMap<(ReportKey, AttributionScope), (Site, Site)>,
     len: usize,
@@ -79,11 +80,12 @@ impl Attributions {
 
     /// Adds a record.
     pub(crate) fn insert(&mut self, record: &AttributionRecord) {
-        let pair = (record.source_site.clone(), record.destination.clone());
         if let Some(report) = record.report {
-            self.of_report.insert((report, record.scope), pair.clone());
+            let pair = (record.source_site.clone(), record.destination.clone());
+            self.of_report.insert((report, record.scope), pair);
         }
-        let origins = self.pairs.entry(pair).or_default();
+        let destinations = self.pairs.entry(record.source_site.clone()).or_default();
+        let origins = destinations.entry(record.destination.clone()).or_default();
         let at = origins.iter().position(|o| o.reporting_origin == record.reporting_origin);
         let at = at.unwrap_or_else(|| {
             origins.push(OfOrigin {
@@ -104,8 +106,20 @@ impl Attributions {
     /// Removes the record of a report, if it has one.
     pub(crate) fn forget(&mut self, report: ReportKey) {
         for scope in [AttributionScope::Event, AttributionScope::Aggregatable] {
-            if let Some(pair) = self.of_report.remove(&(report, scope)) {
-                self.retain_in(&pair, |_, s, record| s != scope || record.report != Some(report));
+            let Some((source_site, destination)) = self.of_report.remove(&(report, scope)) else { continue };
+            let Some(destinations) = self.pairs.get_mut(&source_site) else { continue };
+            let Some(origins) = destinations.get_mut(&destination) else { continue };
+            for origin in &mut *origins {
+                let records = origin.records_mut(scope);
+                let before = records.len();
+                records.retain(|record| record.report != Some(report));
+                self.len -= before - records.len();
+            }
+            if remove_empty(origins) {
+                destinations.remove(&destination);
+            }
+            if destinations.is_empty() {
+                self.pairs.remove(&source_site);
             }
         }
     }
@@ -115,18 +129,36 @@ impl Attributions {
         &mut self,
         mut keep: impl FnMut(&SuitableOrigin, [Time; 2], Option<ReportKey>) -> bool,
     ) {
-        let pairs: Vec<_> = self.pairs.keys().cloned().collect();
-        for pair in pairs {
-            self.retain_in(&pair, |origin, _, r| keep(origin, [r.time, r.trigger_time], r.report));
-        }
-        if self.pairs.capacity() > 4 * self.pairs.len() {
-            self.pairs.shrink_to_fit();
-        }
+        let Self { pairs, of_report, len } = self;
+        *len = 0;
+        pairs.retain(|_, destinations| {
+            destinations.retain(|_, origins| {
+                for OfOrigin { reporting_origin, event, aggregatable } in &mut *origins {
+                    let mut keep = |r: &Record| keep(reporting_origin, [r.time, r.trigger_time], r.report);
+                    event.retain(&mut keep);
+                    aggregatable.retain(keep);
+                    *len += event.len() + aggregatable.len();
+                }
+                !remove_empty(origins)
+            });
+            !destinations.is_empty()
+        });
+        let kept = |scope| {
+            let origins = pairs.values().flat_map(HashMap::values).flatten();
+            let records = origins.flat_map(move |origin| origin.records(scope));
+            records.filter_map(move |record| Some((record.report?, scope)))
+        };
+        let kept: FxHashSet<_> =
+            kept(AttributionScope::Event).chain(kept(AttributionScope::Aggregatable)).collect();
+        of_report.retain(|key, _| kept.contains(key));
     }
 
     /// All records.
     pub(crate) fn iter(&self) -> impl Iterator<Item = AttributionRecord> {
-        self.pairs.iter().flat_map(|((source_site, destination), origins)| {
+        let pairs = self.pairs.iter().flat_map(|(source_site, destinations)| {
+            destinations.iter().map(move |(destination, origins)| (source_site, destination, origins))
+        });
+        pairs.flat_map(|(source_site, destination, origins)| {
             origins.iter().flat_map(move |origin| {
                 [AttributionScope::Event, AttributionScope::Aggregatable].into_iter().flat_map(move |scope| {
                     origin.records(scope).iter().map(move |record| AttributionRecord {
@@ -144,36 +176,15 @@ impl Attributions {
     }
 
     fn pair(&self, source_site: &Site, destination: &Site) -> &[OfOrigin] {
-        self.pairs.get(&(source_site.clone(), destination.clone())).map_or(&[], Vec::as_slice)
+        let origins = self.pairs.get(source_site).and_then(|destinations| destinations.get(destination));
+        origins.map_or(&[], Vec::as_slice)
     }
+}
 
-    fn retain_in(
-        &mut self,
-        pair: &(Site, Site),
-        mut keep: impl FnMut(&SuitableOrigin, AttributionScope, &Record) -> bool,
-    ) {
-        let Some(origins) = self.pairs.get_mut(pair) else { return };
-        for origin in &mut *origins {
-            for scope in [AttributionScope::Event, AttributionScope::Aggregatable] {
-                let OfOrigin { reporting_origin, event, aggregatable } = origin;
-                let records = if scope == AttributionScope::Event { event } else { aggregatable };
-                records.retain(|record| {
-                    let keep = keep(reporting_origin, scope, record);
-                    if !keep {
-                        self.len -= 1;
-                        if let Some(report) = record.report {
-                            self.of_report.remove(&(report, scope));
-                        }
-                    }
-                    keep
-                });
-            }
-        }
-        origins.retain(|origin| !origin.event.is_empty() || !origin.aggregatable.is_empty());
-        if origins.is_empty() {
-            self.pairs.remove(pair);
-        }
-    }
+/// Removes reporting origins without records; tells whether none is left.
+fn remove_empty(origins: &mut Vec<OfOrigin>) -> bool {
+    origins.retain(|origin| !origin.event.is_empty() || !origin.aggregatable.is_empty());
+    origins.is_empty()
 }
 
 impl OfOrigin {
