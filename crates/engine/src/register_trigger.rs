@@ -148,7 +148,11 @@ fn explain_candidates(state: &crate::State, ids: &[SourceId], chosen: Option<Sou
         format!("source {id} (event {event}, priority {priority}, time {time}{chosen})")
     });
     let list: Vec<_> = candidates.collect();
-    format!("{} candidates: {}", list.len(), list.join(", "))
+    match &*list {
+        [] => "no candidates".to_owned(),
+        [one] => format!("1 candidate: {one}"),
+        several => format!("{} candidates: {}", several.len(), several.join(", ")),
+    }
 }
 
 /// "Check if an attribution source and attribution trigger have matching attribution scopes".

@@ -22,7 +22,7 @@ use crate::{input, output::Output};
     zcat log.gz | ascribe simulate --no-noise -     JSON Lines from standard input\n\n\
     A case file holds one user's input, and the expected reports if they are known. JSON Lines (.jsonl,\n\
     .ndjson, standard input) hold one entry a line, with its user. A default_config.json beside a case is\n\
-    its base configuration.")]
+    its base configuration. With --json, cases are one list; the reports of JSON Lines are always lines.")]
 pub(crate) struct Args {
     /// Case files, folders of them, JSON Lines, or - for JSON Lines from standard input
     #[arg(required = true, value_name = "FILE|DIR")]
