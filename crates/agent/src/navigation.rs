@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ascribe_headers::{AttributionScopes, SuitableOrigin};
+use ascribe_headers::{AttributionScopes, SuitableOrigin, Text};
 use ascribe_reports::{Duration, Time};
 
 /// A navigation of the host's; the host chooses the numbers and uses each once.
@@ -25,7 +25,7 @@ pub(crate) struct Navigations<T> {
 #[derive(Clone, Debug)]
 struct Navigation<T> {
     /// The scope set that the first source fixed; no scopes are a set too.
-    scopes: HashMap<SuitableOrigin, Option<Box<[Box<str>]>>>,
+    scopes: HashMap<SuitableOrigin, Option<Box<[Text]>>>,
     background_requests: usize,
     waiting: Vec<(Time, T)>,
 }

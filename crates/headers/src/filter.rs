@@ -4,11 +4,13 @@
 
 use std::num::NonZeroU64;
 
+use crate::Text;
+
 /// A sorted set of strings; the values of one filter key.
-pub type FilterValues = Box<[Box<str>]>;
+pub type FilterValues = Box<[Text]>;
 
 /// A sorted map from filter key to its values.
-pub type FilterMap = Box<[(Box<str>, FilterValues)]>;
+pub type FilterMap = Box<[(Text, FilterValues)]>;
 
 /// A source's `filter_data`, without the implied `source_type`.
 ///
@@ -42,7 +44,7 @@ impl FilterData {
     }
 
     /// All keys with their values, sorted by key.
-    pub fn iter(&self) -> impl Iterator<Item = &(Box<str>, FilterValues)> {
+    pub fn iter(&self) -> impl Iterator<Item = &(Text, FilterValues)> {
         self.0.iter()
     }
 }

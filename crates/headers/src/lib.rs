@@ -49,6 +49,7 @@ mod source;
 mod source_fields;
 mod structured;
 mod support;
+mod text;
 mod trigger;
 mod validate;
 mod vendor;
@@ -73,6 +74,7 @@ pub use source_fields::{
     AggregationKeys, AttributionScopes, Destinations, EventReportWindows, NamedBudgets, TriggerDataSet,
 };
 pub use support::{RequestHeaders, SupportedRegistrars};
+pub use text::Text;
 pub use trigger::{
     AggregatableDedupKey, AggregatableTriggerData, AggregatableValue, AggregatableValues, EventTrigger,
     FilteringIdMaxBytes, NamedBudget, ReportOptions, TriggerRegistration,

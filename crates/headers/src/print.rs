@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{KeyPiece, SourceRegistration, TriggerRegistration};
+use crate::{KeyPiece, SourceRegistration, Text, TriggerRegistration};
 
 impl SourceRegistration {
     /// The JSON that registers this source, in one line.
@@ -62,7 +62,7 @@ impl<T: fmt::Display> Serialize for Decimal<T> {
 }
 
 /// A sorted map as an object.
-struct Object<'a, T>(&'a [(Box<str>, T)]);
+struct Object<'a, T>(&'a [(Text, T)]);
 
 impl<T: Serialize> Serialize for Object<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::UnsuitableOrigin;
+use crate::{Text, UnsuitableOrigin};
 
 /// What is wrong, or worth knowing; displayed as a sentence for people.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -226,10 +226,10 @@ pub enum ProblemKind {
     UnknownSourceType,
     /// A source key without an aggregatable value.
     #[error("{0:?} will never contribute, as aggregatable_values does not have it")]
-    KeyWithoutValue(Box<str>),
+    KeyWithoutValue(Text),
     /// An aggregatable value whose key no trigger data names.
     #[error("{0:?} is in no source_keys of aggregatable_trigger_data; same as there with key_piece 0x0")]
-    KeyWithoutPiece(Box<str>),
+    KeyWithoutPiece(Text),
     /// What a report must not disclose when it tells the source's day.
     #[error("prohibited with aggregatable_source_registration_time include")]
     ProhibitedWithSourceTime,

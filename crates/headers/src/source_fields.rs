@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{KeyPiece, Site};
+use crate::{KeyPiece, Site, Text};
 
 /// 1 to 3 distinct destination sites, sorted by serialization.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,11 +10,11 @@ pub struct Destinations(pub(crate) Arc<[Site]>);
 
 /// `aggregation_keys`: at most 20 identifiers of at most 25 bytes, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AggregationKeys(pub(crate) Box<[(Box<str>, KeyPiece)]>);
+pub struct AggregationKeys(pub(crate) Box<[(Text, KeyPiece)]>);
 
 /// `named_budgets`: at most 25 names of at most 25 bytes, each 0 to 65536, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NamedBudgets(pub(crate) Box<[(Box<str>, u32)]>);
+pub struct NamedBudgets(pub(crate) Box<[(Text, u32)]>);
 
 /// When event-level reports may be triggered and are sent: a start and 1 to 5 strictly increasing
 /// ends after it, in seconds from the source's time.
@@ -38,7 +38,7 @@ pub enum TriggerDataSet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributionScopes {
     pub(crate) limit: u32,
-    pub(crate) values: Box<[Box<str>]>,
+    pub(crate) values: Box<[Text]>,
     pub(crate) max_event_states: u32,
 }
 
@@ -63,7 +63,7 @@ impl Destinations {
 impl AggregationKeys {
     /// Identifiers and key pieces, sorted by identifier.
     #[must_use]
-    pub fn as_slice(&self) -> &[(Box<str>, KeyPiece)] {
+    pub fn as_slice(&self) -> &[(Text, KeyPiece)] {
         &self.0
     }
 }
@@ -71,7 +71,7 @@ impl AggregationKeys {
 impl NamedBudgets {
     /// Names and budgets, sorted by name.
     #[must_use]
-    pub fn as_slice(&self) -> &[(Box<str>, u32)] {
+    pub fn as_slice(&self) -> &[(Text, u32)] {
         &self.0
     }
 }
@@ -144,7 +144,7 @@ impl AttributionScopes {
 
     /// `values`: 1 to `min(limit, 20)` distinct scopes of at most 50 bytes, sorted.
     #[must_use]
-    pub fn values(&self) -> &[Box<str>] {
+    pub fn values(&self) -> &[Text] {
         &self.values
     }
 

@@ -1,6 +1,6 @@
 //! `Attribution-Reporting-Register-Trigger`: a trigger registration as a type.
 
-use crate::{Coordinator, FilterPair, KeyPiece, TriggerDebugConfig};
+use crate::{Coordinator, FilterPair, KeyPiece, Text, TriggerDebugConfig};
 
 /// A trigger registration with every default filled in.
 ///
@@ -31,7 +31,7 @@ pub struct TriggerRegistration {
     /// `aggregatable_debug_reporting`.
     pub aggregatable_debug_reporting: Option<Box<TriggerDebugConfig>>,
     /// `attribution_scopes`, sorted; empty means any source.
-    pub attribution_scopes: Box<[Box<str>]>,
+    pub attribution_scopes: Box<[Text]>,
 }
 
 /// What an aggregatable report discloses besides its contributions.
@@ -42,7 +42,7 @@ pub enum ReportOptions {
     /// `exclude`, the default.
     ExcludeSourceRegistrationTime {
         /// `trigger_context_id`: at most 64 bytes; an empty one counts as set.
-        trigger_context_id: Option<Box<str>>,
+        trigger_context_id: Option<Text>,
         /// `aggregatable_filtering_id_max_bytes`.
         filtering_id_max_bytes: FilteringIdMaxBytes,
     },
@@ -71,7 +71,7 @@ pub struct AggregatableTriggerData {
     /// `key_piece`.
     pub key_piece: KeyPiece,
     /// `source_keys`, sorted.
-    pub source_keys: Box<[Box<str>]>,
+    pub source_keys: Box<[Text]>,
     /// `filters` and `not_filters`.
     pub filters: FilterPair,
 }
@@ -80,7 +80,7 @@ pub struct AggregatableTriggerData {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AggregatableValues {
     /// `values`, sorted by key.
-    pub values: Box<[(Box<str>, AggregatableValue)]>,
+    pub values: Box<[(Text, AggregatableValue)]>,
     /// `filters` and `not_filters`.
     pub filters: FilterPair,
 }
@@ -107,7 +107,7 @@ pub struct AggregatableDedupKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedBudget {
     /// `name`; a matching entry without one spends no named budget.
-    pub name: Option<Box<str>>,
+    pub name: Option<Text>,
     /// `filters` and `not_filters`.
     pub filters: FilterPair,
 }

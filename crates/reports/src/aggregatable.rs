@@ -63,7 +63,7 @@ pub struct AggregatableReport {
     /// Whose key seals the payload.
     pub coordinator: Coordinator,
     /// `trigger_context_id`.
-    pub trigger_context_id: Option<Box<str>>,
+    pub trigger_context_id: Option<ascribe_headers::Text>,
     /// How many bytes a filtering ID takes.
     pub filtering_id_max_bytes: FilteringIdMaxBytes,
     /// `source_debug_key` and `trigger_debug_key`; sent, with the payload in clear, only when both are present.

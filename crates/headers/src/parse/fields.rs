@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 
 use crate::{
-    ProblemKind,
+    ProblemKind, Text,
     json::{Json, Object},
     problems::{At, Problems},
 };
@@ -140,7 +140,7 @@ pub(super) fn items<'j, T>(
 }
 
 /// Distinct keys and their values, sorted by key.
-pub(super) type Map<T> = Box<[(Box<str>, T)]>;
+pub(super) type Map<T> = Box<[(Text, T)]>;
 
 /// The members of an object that is a map from any key: sorted by key (in byte order).
 ///
@@ -152,7 +152,7 @@ pub(super) fn map<'j, T>(
     mut parse: impl FnMut(&str, Json<'j>, At<'_>, &mut Problems) -> Option<T>,
 ) -> Option<Map<T>> {
     let count = object.len();
-    let mut parsed: Vec<(Box<str>, T)> = Vec::with_capacity(count);
+    let mut parsed: Vec<(Text, T)> = Vec::with_capacity(count);
     for (key, json) in object {
         if let Some(value) = parse(&key, json, at.key(&key), problems) {
             parsed.push((key.into(), value));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    ProblemKind, TriggerRegistration,
+    ProblemKind, Text, TriggerRegistration,
     problems::{At, Problems},
 };
 
@@ -35,7 +35,7 @@ struct KeySet<'a> {
 }
 
 impl<'a> KeySet<'a> {
-    fn new(keys: impl Iterator<Item = &'a Box<str>>) -> Self {
+    fn new(keys: impl Iterator<Item = &'a Text>) -> Self {
         let mut set = Self { few: [""; 8], len: 0, more: BTreeSet::new() };
         for key in keys {
             if set.few().contains(&&**key) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    ProblemKind,
+    ProblemKind, Text,
     json::Json,
     parse::fields::{Repeats, list, set},
     problems::{At, Problems},
@@ -49,7 +49,7 @@ pub(super) fn string_set(
     limit: usize,
     at: At<'_>,
     problems: &mut Problems,
-) -> Option<Box<[Box<str>]>> {
+) -> Option<Box<[Text]>> {
     let list = list(json, at, problems)?;
     set(list, Repeats::Merge, at, problems, |json, at, problems| {
         short_string(json, limit, at, problems).map(Into::into)

@@ -5,7 +5,8 @@
 
 use crate::{
     AggregatableDedupKey, AggregatableTriggerData, AggregatableValue, AggregatableValues, EventTrigger,
-    FilteringIdMaxBytes, NamedBudget, Parsed, ProblemKind, ReportOptions, TriggerRegistration, VendorValues,
+    FilteringIdMaxBytes, NamedBudget, Parsed, ProblemKind, ReportOptions, Text, TriggerRegistration,
+    VendorValues,
     json::{Json, Object},
     parse::{
         coordinator::coordinator,
@@ -152,7 +153,7 @@ fn trigger_context_id(
     source_time: Option<SourceTime>,
     at: At<'_>,
     problems: &mut Problems,
-) -> Option<Box<str>> {
+) -> Option<Text> {
     let id = short_string(json, MAX_CONTEXT_ID_BYTES, at, problems)?;
     match source_time {
         None => problems.error(at, SOURCE_TIME),
