@@ -135,7 +135,9 @@ impl Courier {
 
     /// The user navigated: what waited for it goes a little later.
     pub fn navigated(&mut self, engine: &mut Engine, now: Time) -> Effects {
-        let waiting: Vec<_> = { engine.state().reports() }
+        let waiting: Vec<_> = engine
+            .state()
+            .reports()
             .filter(|stored| stored.due == AFTER_NAVIGATION)
             .map(|stored| stored.report.key())
             .collect();

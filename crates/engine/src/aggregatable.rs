@@ -44,8 +44,8 @@ pub(crate) fn create<D: Draws>(
         });
         return drop(TriggerDebugType::AggregateReportWindowPassed);
     }
-    let dedup_keys = trigger.registration.aggregatable_dedup_keys.iter();
-    let dedup_key = { dedup_keys }
+    let mut dedup_keys = trigger.registration.aggregatable_dedup_keys.iter();
+    let dedup_key = dedup_keys
         .find(|key| filters::matches(&source, &key.filters, tx.now))
         .and_then(|matched| matched.dedup_key);
     if let Some(key) = dedup_key.filter(|key| progress.aggregatable_dedup_keys.contains(key)) {
@@ -70,7 +70,10 @@ fn contributions(source: &Source, trigger: &TriggerRegistration, now: Time) -> V
         let at = values.values.binary_search_by(|(key, _)| (**key).cmp(id)).ok()?;
         Some(values.values[at].1)
     };
-    let mut contributions: Vec<(&str, Contribution)> = { source.registration.aggregation_keys.as_slice() }
+    let mut contributions: Vec<(&str, Contribution)> = source
+        .registration
+        .aggregation_keys
+        .as_slice()
         .iter()
         .filter_map(|(id, key)| {
             let AggregatableValue { value, filtering_id } = value_of(id)?;

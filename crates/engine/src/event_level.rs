@@ -172,7 +172,9 @@ fn find_place<D: Draws>(
         return Place::New;
     }
     // The lowest priority first; of equals, the newest.
-    let lowest = (tx.state.reports_of(source.id))
+    let lowest = tx
+        .state
+        .reports_of(source.id)
         .filter_map(|stored| match &stored.report {
             PendingReport::Event(event) if event.report.report_time == new.report.report_time => Some(event),
             _ => None,

@@ -122,7 +122,9 @@ fn find_matching_sources<D: Draws>(
     tx: &mut Transaction<'_, D>,
     trigger: &NewTrigger,
 ) -> Option<(SourceId, Vec<SourceId>)> {
-    let matching: Vec<&StoredSource> = (tx.state.matching(&trigger.reporting_origin, &trigger.destination))
+    let matching: Vec<&StoredSource> = tx
+        .state
+        .matching(&trigger.reporting_origin, &trigger.destination)
         .filter(|stored| stored.source.expiry_time() > tx.now)
         .collect();
     let key = |stored: &StoredSource| (stored.source.registration.priority, stored.source.time);

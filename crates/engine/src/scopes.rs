@@ -65,7 +65,9 @@ fn remove_unselected<D: Draws>(
     scopes: &AttributionScopes,
     destination: &Site,
 ) {
-    let mut records: Vec<_> = (tx.state.matching(&pending.reporting_origin, destination))
+    let mut records: Vec<_> = tx
+        .state
+        .matching(&pending.reporting_origin, destination)
         .filter_map(|existing| Some((existing, existing.scopes()?)))
         .flat_map(|(existing, scopes)| {
             scopes.values().iter().map(|scope| (existing.source.time, &**scope, existing.source.id))

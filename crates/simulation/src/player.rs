@@ -179,7 +179,9 @@ impl Player {
             headers: values.headers(),
         };
         self.draws.set_recorded(Recorded {
-            randomized_response: { recorded.randomized_response.as_ref() }
+            randomized_response: recorded
+                .randomized_response
+                .as_ref()
                 .map(|fakes| fakes.iter().map(|fake| (*fake).into()).collect()),
             null_report_days: recorded.null_aggregatable_reports_days.clone(),
         });

@@ -35,7 +35,9 @@ pub(super) fn show(run: &Run) -> Vec<Shown> {
         url: url.clone(),
         outcome: outcome(registration),
         problems: problems(registration).iter().map(ToString::to_string).collect(),
-        steps: { trace.steps().iter() }
+        steps: trace
+            .steps()
+            .iter()
             .map(|step| Step {
                 check: step.check,
                 verdict: match step.verdict {
