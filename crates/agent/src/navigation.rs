@@ -20,6 +20,7 @@ pub(crate) struct Navigations<T> {
     navigations: HashMap<NavigationId, Navigation<T>>,
     /// In the order of their first mention, so that old ones make room.
     order: VecDeque<NavigationId>,
+    deferred: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +28,15 @@ struct Navigation<T> {
     /// The scope set that the first source fixed; no scopes are a set too.
     scopes: HashMap<SuitableOrigin, Option<Box<[Text]>>>,
     background_requests: usize,
-    waiting: Vec<(Time, T)>,
+    waiting: Vec<Waiting<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting<T> {
+    deadline: Time,
+    /// Which came first, of those with the same deadline.
+    sequence: u64,
+    trigger: T,
 }
 
 /// A trigger waits no longer than this.
@@ -41,7 +50,7 @@ const MAX_ORIGINS: usize = 1024;
 
 impl<T> Default for Navigations<T> {
     fn default() -> Self {
-        Self { navigations: HashMap::new(), order: VecDeque::new() }
+        Self { navigations: HashMap::new(), order: VecDeque::new(), deferred: 0 }
     }
 }
 
@@ -80,7 +89,7 @@ impl<T> Navigations<T> {
         if navigation.background_requests > 0 {
             return Vec::new();
         }
-        navigation.waiting.drain(..).map(|(_, trigger)| trigger).collect()
+        navigation.waiting.drain(..).map(|waiting| waiting.trigger).collect()
     }
 
     /// Keeps a trigger while there is something to wait for; gives it back when it is to be processed at once.
@@ -89,7 +98,9 @@ impl<T> Navigations<T> {
             Some(navigation)
                 if navigation.background_requests > 0 && navigation.waiting.len() < MAX_DEFERRED =>
             {
-                navigation.waiting.push((now + MAX_DEFERRAL, trigger));
+                self.deferred += 1;
+                let (deadline, sequence) = (now + MAX_DEFERRAL, self.deferred);
+                navigation.waiting.push(Waiting { deadline, sequence, trigger });
                 None
             }
             _ => Some(trigger),
@@ -98,25 +109,25 @@ impl<T> Navigations<T> {
 
     /// When the next trigger has waited long enough.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        self.navigations.values().filter_map(|navigation| navigation.waiting.first()).map(|(at, _)| *at).min()
+        self.navigations.values().filter_map(|n| n.waiting.first()).map(|waiting| waiting.deadline).min()
     }
 
     /// The triggers that have waited long enough, in the order in which they came.
     pub(crate) fn take_overdue(&mut self, now: Time) -> Vec<T> {
         let mut overdue = Vec::new();
         for navigation in self.navigations.values_mut() {
-            let until = navigation.waiting.partition_point(|(deadline, _)| *deadline <= now);
+            let until = navigation.waiting.partition_point(|waiting| waiting.deadline <= now);
             overdue.extend(navigation.waiting.drain(..until));
         }
-        overdue.sort_by_key(|(deadline, _)| *deadline);
-        overdue.into_iter().map(|(_, trigger)| trigger).collect()
+        overdue.sort_by_key(|waiting| waiting.sequence);
+        overdue.into_iter().map(|waiting| waiting.trigger).collect()
     }
 
     /// The page is gone; gives back what still waited.
     pub(crate) fn ended(&mut self, id: NavigationId) -> Vec<T> {
         self.order.retain(|other| *other != id);
         let navigation = self.navigations.remove(&id);
-        navigation.into_iter().flat_map(|n| n.waiting).map(|(_, trigger)| trigger).collect()
+        navigation.into_iter().flat_map(|n| n.waiting).map(|waiting| waiting.trigger).collect()
     }
 
     /// Forgets the triggers that wait whose reporting origin is cleared.
@@ -126,7 +137,7 @@ impl<T> Navigations<T> {
         mut cleared: impl FnMut(&SuitableOrigin) -> bool,
     ) {
         for navigation in self.navigations.values_mut() {
-            navigation.waiting.retain(|(_, trigger)| !cleared(origin_of(trigger)));
+            navigation.waiting.retain(|waiting| !cleared(origin_of(&waiting.trigger)));
         }
     }
 
@@ -185,6 +196,16 @@ mod tests {
         assert!(navigations.take_overdue(at(20_004)).is_empty());
         assert_eq!(navigations.take_overdue(at(20_005)), ["t"]);
         assert_eq!(navigations.next_deadline(), None);
+    }
+
+    #[test]
+    fn triggers_of_one_moment_go_in_the_order_in_which_they_came() {
+        let mut navigations = Navigations::default();
+        for n in 0..100 {
+            navigations.request_started(NavigationId(n));
+            assert_eq!(navigations.defer(NavigationId(n), n, at(0)), None);
+        }
+        assert_eq!(navigations.take_overdue(at(20_000)), (0..100).collect::<Vec<_>>());
     }
 
     #[test]

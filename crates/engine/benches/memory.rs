@@ -1,6 +1,6 @@
 //! `cargo bench -p ascribe-engine --bench memory`: what a stored source takes, indexes included.
 //!
-//! The table's `max alloc` column is for all of the sources; the line before it is for one.
+//! The table's `max alloc` is for all of the 10,000 sources.
 #![expect(clippy::print_stdout, reason = "a program that tells a figure")]
 
 mod common;

@@ -17,8 +17,8 @@ pub struct FakeReport {
 /// Everything that the engine leaves to chance. A script of answers makes a run reproducible.
 pub trait Draws {
     /// "Obtain a randomized source response": `None` for the truth, or the fake reports to make instead, of
-    /// one of the source's `states`, each with equal probability. Fake reports that name no window of the
-    /// source are ignored.
+    /// one of the source's `states`, each with equal probability. Fake reports with trigger data or windows that
+    /// the source has not, and those beyond its maximum, are ignored.
     fn randomized_response(
         &mut self,
         source: &SourceRegistration,

@@ -181,7 +181,13 @@ fn randomize<D: Draws>(
     let Some(mut fake_reports) = tx.draws.randomized_response(&source.registration, states) else {
         return Vec::new();
     };
-    fake_reports.retain(|fake| fake.window < source.registration.event_report_windows.ends().len());
+    let SourceRegistration { event_report_windows, trigger_data, max_event_level_reports, .. } =
+        &source.registration;
+    fake_reports.retain(|fake| {
+        let known = trigger_data.find(fake.trigger_data.into()) == Some(fake.trigger_data);
+        known && fake.window < event_report_windows.ends().len()
+    });
+    fake_reports.truncate((*max_event_level_reports).into());
     source.noise = Some(u8::try_from(fake_reports.len()).unwrap_or(u8::MAX));
     tx.trace.note("obtain a randomized source response", || {
         format!("noised: {} fake reports replace the true ones", fake_reports.len())

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! `source_type` is `navigation` unless given.
+#![expect(clippy::disallowed_methods, reason = "an example that is a program; the crate does no I/O")]
 
 use std::{
     error::Error,

@@ -140,7 +140,7 @@ fn duration(value: &Value, seconds: i64) -> Result<Duration, &'static str> {
 
 fn bits(value: &Value) -> Result<f64, &'static str> {
     let number = text(value).and_then(|text| text.parse::<f64>().ok());
-    number.filter(|bits| *bits >= 0.0).ok_or("must be a number that is not negative")
+    number.filter(|bits| *bits >= 0.0 && bits.is_finite()).ok_or("must be a number that is not negative")
 }
 
 fn probability(value: &Value) -> Result<f64, &'static str> {

@@ -216,8 +216,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
     }
 }
 
+/// 100 million days either way, as for dates in JavaScript: sums of times never meet the end of the range.
+const MAX_MILLIS: i64 = 8_640_000_000_000_000;
+
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-    lenient_number(deserializer).map(Time::from_millis)
+    let millis: i64 = lenient_number(deserializer)?;
+    if !(-MAX_MILLIS..=MAX_MILLIS).contains(&millis) {
+        return Err(de::Error::custom(format_args!(
+            "timestamp {millis} is not within 100 million days of 1970"
+        )));
+    }
+    Ok(Time::from_millis(millis))
 }
 
 fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {

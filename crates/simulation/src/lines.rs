@@ -56,10 +56,10 @@ pub struct Totals {
 #[non_exhaustive]
 pub enum LinesError {
     /// The input could not be read.
-    #[error("reading the input: {0}")]
+    #[error("reading the input")]
     Read(#[source] io::Error),
     /// The output could not be written.
-    #[error("writing the reports: {0}")]
+    #[error("writing the reports")]
     Write(#[source] io::Error),
     /// A line is longer than allowed.
     #[error("line {line}: longer than {limit} bytes")]
@@ -163,6 +163,8 @@ struct Batch {
     text: Vec<u8>,
     /// Where each line ends in `text`, and its number.
     lines: Vec<(usize, u64)>,
+    /// Whether the last user goes on in the next batch.
+    continues: bool,
 }
 
 /// What a batch led to.
@@ -174,6 +176,7 @@ struct Done {
 
 /// Small enough to stay in a core's cache, and for allocators to use the same memory again.
 const BATCH_BYTES: usize = 48 << 10;
+const MAX_BATCH_BYTES: usize = 16 * BATCH_BYTES;
 
 fn read_batches(
     mut input: impl BufRead,
@@ -217,12 +220,14 @@ fn read_batches(
         let batch = &mut batches[worker];
         let full = batch.text.len() >= BATCH_BYTES;
         if full {
-            // Only whole users go together.
+            // Whole users go together.
             let next_user = options.interleaved || {
                 let user = user_of(number, text)?;
                 last_of_full.as_deref() != Some(&*user)
             };
-            if next_user {
+            // A user with very many lines is not kept whole.
+            batch.continues = !next_user && batch.text.len() >= MAX_BATCH_BYTES;
+            if next_user || batch.continues {
                 progress(bytes);
                 if !send(batch, worker) {
                     return Ok(bytes);
@@ -274,22 +279,42 @@ impl<'a> Worker<'a> {
     /// Batches of whole users, from a queue that all workers share.
     fn play_grouped(&self, batches: &Mutex<mpsc::Receiver<Batch>>, done: &mpsc::SyncSender<Done>) {
         loop {
-            let Ok(Ok(batch)) = batches.lock().map(|batches| batches.recv()) else { return };
-            let result = self.play_users(&batch);
-            let failed = result.is_err();
-            if done.send(Done { index: batch.index, result }).is_err() || failed {
+            let Ok(queue) = batches.lock() else { return };
+            let Ok(mut batch) = queue.recv() else { return };
+            let mut open = None;
+            // A user who goes on in the next batch is this worker's: nobody else may take it.
+            while batch.continues {
+                if !self.play_batch(&batch, &mut open, done) {
+                    return;
+                }
+                let Ok(next) = queue.recv() else { return };
+                batch = next;
+            }
+            drop(queue);
+            if !self.play_batch(&batch, &mut open, done) {
                 return;
             }
         }
     }
 
-    fn play_users(&self, batch: &Batch) -> Result<Log, LinesError> {
+    /// False when there is nobody to go on for.
+    fn play_batch(
+        &self,
+        batch: &Batch,
+        open: &mut Option<(String, Player)>,
+        done: &mpsc::SyncSender<Done>,
+    ) -> bool {
+        let result = self.play_users(batch, open);
+        let failed = result.is_err();
+        done.send(Done { index: batch.index, result }).is_ok() && !failed
+    }
+
+    fn play_users(&self, batch: &Batch, open: &mut Option<(String, Player)>) -> Result<Log, LinesError> {
         let mut log = Log::default();
-        let mut open: Option<(String, Player)> = None;
         batch.each_line(|number, text| {
             let entry: Entry<'_> = parse(number, text)?;
             let user = entry.user.as_deref().unwrap_or_default();
-            let (_, player) = match &mut open {
+            let (_, player) = match open {
                 Some(same) if same.0 == user => same,
                 _ => {
                     if let Some((user, mut player)) = open.take() {
@@ -301,7 +326,9 @@ impl<'a> Worker<'a> {
             };
             log.play(player, number, &entry)
         })?;
-        if let Some((user, mut player)) = open {
+        if !batch.continues
+            && let Some((user, mut player)) = open.take()
+        {
             player.finish(&mut log.of(&user));
         }
         log.totals.users = log.users.len() as u64;

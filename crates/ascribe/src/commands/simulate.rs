@@ -53,7 +53,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
 
-    /// The lines of different users are mixed: keep every user open until the end
+    /// The lines of different users are mixed: keep every user open until the end. Each user's reports are in
+    /// order then, but the order of users is not always the same
     #[arg(long)]
     interleaved: bool,
 

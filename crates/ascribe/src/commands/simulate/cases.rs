@@ -169,6 +169,7 @@ fn find_cases(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         found.push(path.to_owned());
         return Ok(());
     }
+    // A link to a folder may lead back: only real folders within are searched.
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let entries = entries.with_context(|| format!("reading the folder {}", path.display()))?;
     let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
@@ -176,7 +177,7 @@ fn find_cases(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for path in paths {
         let is_case = path.extension().is_some_and(|extension| extension == "json")
             && path.file_name().is_some_and(|name| name != DEFAULT_CONFIG);
-        if path.is_dir() || is_case {
+        if is_case || (path.is_dir() && !path.is_symlink()) {
             find_cases(&path, found)?;
         }
     }

@@ -19,13 +19,13 @@ use crate::output::{FAINT, Output};
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 pub(super) fn run(args: &Args, path: &Path, _output: &mut Output) -> anyhow::Result<Verdict> {
+    let setup = args.base_setup()?;
     let options = LinesOptions {
         noise: noise(args)?,
         jobs: jobs(args),
         interleaved: args.interleaved,
         max_line_bytes: MAX_LINE_BYTES,
     };
-    let setup = args.base_setup()?;
     let (input, size): (Box<dyn BufRead>, _) = if path.as_os_str() == "-" {
         (Box::new(BufReader::with_capacity(1 << 20, io::stdin())), None)
     } else {
