@@ -248,10 +248,27 @@ fn a_reader_who_leaves_is_no_error() {
 }
 
 #[test]
+fn explaining_tells_each_response_on_a_line_of_its_own() {
+    let run = simulate(&["--no-noise", "--explain"], &grouped(2));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let lines: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let explained: Vec<_> = lines.iter().filter(|line| line.get("registration").is_some()).collect();
+    assert_eq!((lines.len(), explained.len()), (6, 4), "two reports besides");
+    assert_eq!(explained[3]["user"], "u1");
+    let purchase = &explained[3]["registration"];
+    assert_eq!(
+        (&purchase["time"], purchase["outcome"].as_str()),
+        (&json!("1000"), Some("trigger: event level attributed, aggregatable not registered"))
+    );
+    let steps = purchase["steps"].as_array().expect("a list");
+    assert!(steps.iter().any(|step| step["check"] == "find matching sources"), "{steps:?}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     for (options, message) in [
         (&["--check", "-"][..], "JSON Lines carry no expected reports to check"),
-        (&["--explain", "-"], "only cases are explained"),
         (&["-", "a.json"], "JSON Lines are read from one file at a time"),
         (&["--lines", "none.log"], "reading none.log: No such file"),
         (&["--jobs", "0", "-"], "0 is not in 1..=1024"),

@@ -28,6 +28,7 @@ mod api_config;
 mod case;
 mod check;
 mod draws;
+mod explained;
 mod header_value;
 mod lines;
 mod output;
@@ -41,6 +42,7 @@ pub use case::{
 };
 pub use check::{Difference, compare};
 pub use draws::Noise;
+pub use explained::{Explained, outcome, problems};
 pub use lines::{LinesError, LinesOptions, Totals, run_lines};
 pub use player::{Observer, PlayError, Player, Sent};
 pub use run::{Run, run_case, write_report};

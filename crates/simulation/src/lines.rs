@@ -18,9 +18,9 @@ use std::{
 use ascribe_agent::Registration;
 use ascribe_engine::Trace;
 use ascribe_reports::Time;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Noise, Observer, PlayError, Player, Sent, Setup, write_report};
+use crate::{Entry, Explained, Noise, Observer, PlayError, Player, Sent, Setup, write_report};
 
 /// How JSON Lines are read and played.
 #[derive(Clone, Copy, Debug)]
@@ -310,7 +310,7 @@ impl<'a> Worker<'a> {
     }
 
     fn play_users(&self, batch: &Batch, open: &mut Option<(String, Player)>) -> Result<Log, LinesError> {
-        let mut log = Log::default();
+        let mut log = Log { explain: self.setup.config.explain, ..Log::default() };
         batch.each_line(|number, text| {
             let entry: Entry<'_> = parse(number, text)?;
             let user = entry.user.as_deref().unwrap_or_default();
@@ -342,7 +342,7 @@ impl<'a> Worker<'a> {
             if batch.lines.is_empty() {
                 return finish_all(players, done);
             }
-            let mut log = Log::default();
+            let mut log = Log { explain: self.setup.config.explain, ..Log::default() };
             let played = batch.each_line(|number, text| {
                 let entry: Entry<'_> = parse(number, text)?;
                 let user = entry.user.as_deref().unwrap_or_default();
@@ -401,10 +401,20 @@ impl Batch {
 /// The text of a batch's reports.
 #[derive(Default)]
 struct Log {
+    /// Whether to tell what became of each response.
+    explain: bool,
     out: Vec<u8>,
     totals: Totals,
     /// Whose lines they were, each with its first line; not kept when lines are interleaved.
     users: Vec<(String, u64)>,
+}
+
+/// A line on what became of a response, told from reports by its member `registration`.
+#[derive(Serialize)]
+struct ExplainedLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    registration: Explained<'a>,
 }
 
 struct UserLog<'a> {
@@ -431,8 +441,15 @@ impl Observer for UserLog<'_> {
         write_report(&mut self.log.out, self.user, time, report);
     }
 
-    fn registered(&mut self, _: Time, _: &str, _: &Registration, _: &Trace) {
+    fn registered(&mut self, time: Time, url: &str, registration: &Registration, trace: &Trace) {
         self.log.totals.responses += 1;
+        if self.log.explain {
+            let registration = Explained::new(time, url, registration, trace);
+            let line = ExplainedLine { user: self.user, registration };
+            serde_json::to_writer(&mut self.log.out, &line)
+                .expect("a Vec takes every byte, and keys are strings");
+            self.log.out.push(b'\n');
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long)]
     check: bool,
 
-    /// Tell what became of each registration, and why
+    /// Tell what became of each registration, and why; among JSON Lines, as lines of their own
     #[arg(long)]
     explain: bool,
 
@@ -74,7 +74,6 @@ pub(crate) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     if args.inputs.iter().any(is_lines) {
         ensure!(args.inputs.len() == 1, "JSON Lines are read from one file at a time: join them with cat");
         ensure!(!args.check, "JSON Lines carry no expected reports to check");
-        ensure!(!args.explain, "only cases are explained: record one user of interest as a case");
         return lines::run(&args, &args.inputs[0], output);
     }
     ensure!(args.jobs.is_none() && !args.interleaved, "--jobs and --interleaved are for JSON Lines");

@@ -31,7 +31,7 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unexpected: Option<&'a [Value]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    registrations: Option<Vec<explain::Shown>>,
+    registrations: Option<Vec<ascribe_simulation::Explained<'a>>>,
 }
 
 /// What `--json` prints of a case that cannot be played.
