@@ -1,0 +1,1 @@
+//! A real Chromium whose pages have the Attribution Reporting API.
