@@ -9,6 +9,8 @@ mod agent;
 mod clock;
 mod courier;
 mod debug_reports;
+#[cfg(feature = "host")]
+mod journal;
 mod navigation;
 #[cfg(feature = "host")]
 mod network;
@@ -18,6 +20,8 @@ pub use agent::{Agent, Registration, Request, Response};
 #[cfg(feature = "host")]
 pub use clock::Clock;
 pub use courier::{Courier, CourierDraws, Failed, NavigationRetry};
+#[cfg(feature = "host")]
+pub use journal::{Journal, JournalError, Undeliverable};
 pub use navigation::NavigationId;
 #[cfg(feature = "host")]
 pub use network::{
