@@ -14,6 +14,7 @@ mod journal;
 mod navigation;
 #[cfg(feature = "host")]
 mod network;
+mod policy;
 mod response;
 
 pub use agent::{Agent, Registration, Request, Response};
@@ -27,4 +28,5 @@ pub use navigation::NavigationId;
 pub use network::{
     DeliveryError, HostMap, HostMapError, NetworkError, NetworkOptions, Proxy, ProxyError, RedirectError,
 };
+pub use policy::{Container, PermissionsPolicy};
 pub use response::{Ignored, ResponseHeaders};
