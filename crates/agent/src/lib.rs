@@ -11,11 +11,15 @@ mod courier;
 mod debug_reports;
 #[cfg(feature = "host")]
 mod journal;
+#[cfg(feature = "host")]
+mod keys;
 mod navigation;
 #[cfg(feature = "host")]
 mod network;
 mod policy;
 mod response;
+#[cfg(feature = "host")]
+mod user_agent;
 
 pub use agent::{Agent, Registration, Request, Response};
 #[cfg(feature = "host")]
@@ -23,6 +27,8 @@ pub use clock::Clock;
 pub use courier::{Courier, CourierDraws, Failed, NavigationRetry};
 #[cfg(feature = "host")]
 pub use journal::{Journal, JournalError, Undeliverable};
+#[cfg(feature = "host")]
+pub use keys::KeysError;
 pub use navigation::NavigationId;
 #[cfg(feature = "host")]
 pub use network::{
@@ -30,3 +36,8 @@ pub use network::{
 };
 pub use policy::{Container, PermissionsPolicy};
 pub use response::{Ignored, ResponseHeaders};
+#[cfg(feature = "host")]
+pub use user_agent::{
+    AttemptError, Event, OpenError, Options, Profile, RecordedDraws, Registered, Report, Responded,
+    SendOutcome, SentReport, UserAgent,
+};
