@@ -88,7 +88,8 @@ impl Host {
                         let surface = if claim.is_window() { Surface::WindowOpen } else { Surface::Link };
                         match &source.standing {
                             Ok(_) => {
-                                request = Request::new(Arc::new(source), surface, Eligibility::NavigationSource);
+                                request =
+                                    Request::new(Arc::new(source), surface, Eligibility::NavigationSource);
                                 request.navigation = claim.navigation();
                             }
                             Err(barrier) => {
@@ -110,8 +111,10 @@ impl Host {
         let start = Instant::now();
         let mut asked = JoinSet::new();
         let mut waiting_for_related = related.len();
-        for (frame, is_related) in
-            related.into_iter().map(|frame| (frame, true)).chain(others.into_iter().map(|frame| (frame, false)))
+        for (frame, is_related) in related
+            .into_iter()
+            .map(|frame| (frame, true))
+            .chain(others.into_iter().map(|frame| (frame, false)))
         {
             let (host, url) = (self.clone(), paused.request.url.clone());
             let patience = if is_related { RELATED } else { UNRELATED };

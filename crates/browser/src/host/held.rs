@@ -38,7 +38,11 @@ impl Held {
     /// The request fails before anything of it reaches the wire.
     pub(super) fn refuse(mut self) {
         let Some(id) = self.id.take() else { return };
-        self.client.tell(None, "Fetch.failRequest", json!({"requestId": id, "errorReason": "BlockedByClient"}));
+        self.client.tell(
+            None,
+            "Fetch.failRequest",
+            json!({"requestId": id, "errorReason": "BlockedByClient"}),
+        );
     }
 
     fn proceed(&mut self, headers: Option<Vec<Header>>, intercept_response: bool) {

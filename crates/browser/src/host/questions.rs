@@ -4,11 +4,7 @@
 //! come up while a frame is being asked go into one next question. What a frame cannot answer yet, because its
 //! parser is behind its preload scanner, is asked again on its own, so that nothing else waits for it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ascribe_agent::NavigationId;
 use serde::Deserialize;
@@ -21,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Host, lock,
+    Host,
     owner::Owner,
     protocol::{FrameId, LoaderId},
 };
@@ -123,7 +119,7 @@ impl Host {
         let (answer, verdict) = oneshot::channel();
         let question = Question { kind, url: url.to_owned(), answer };
         let is_first = {
-            let mut questions = lock(self.questions());
+            let mut questions = self.questions();
             let waiting = questions.frames.get_mut(&owner.frame);
             match waiting {
                 Some(waiting) => {
@@ -146,7 +142,9 @@ impl Host {
     async fn ask_batches(&self, owner: &Owner, first: Question) {
         let mut batch = vec![first];
         loop {
-            let of = |kind| batch.iter().filter(move |q| q.kind == kind).map(|q| q.url.as_str()).collect::<Vec<_>>();
+            let of = |kind| {
+                batch.iter().filter(move |q| q.kind == kind).map(|q| q.url.as_str()).collect::<Vec<_>>()
+            };
             let question = json!({"images": of(Kind::Image), "scripts": of(Kind::Script), "wait": 0});
             let answer = self.ask_frame(owner, &question, PATIENCE).await;
             let (mut images, mut scripts) = match &answer {
@@ -164,8 +162,9 @@ impl Host {
                 // The request may be gone.
                 let _ = answer.send(Verdict::of(verdict));
             }
-            let mut questions = lock(self.questions());
-            let Some(waiting) = questions.frames.get_mut(&owner.frame).filter(|waiting| !waiting.is_empty()) else {
+            let mut questions = self.questions();
+            let Some(waiting) = questions.frames.get_mut(&owner.frame).filter(|waiting| !waiting.is_empty())
+            else {
                 questions.frames.remove(&owner.frame);
                 return;
             };
@@ -212,7 +211,7 @@ impl Host {
             match asked.await {
                 // The document was replaced: the new one makes the request.
                 Err(ProtocolError::Refused { .. }) if attempt < ATTEMPTS => {
-                    lock(self.questions()).forget(&owner.frame);
+                    self.questions().forget(&owner.frame);
                 }
                 answer => return answer,
             }
@@ -231,7 +230,7 @@ impl Host {
         struct Created {
             execution_context_id: i64,
         }
-        if let Some((loader, world)) = lock(self.questions()).worlds.get(&owner.frame)
+        if let Some((loader, world)) = self.questions().worlds.get(&owner.frame)
             && *loader == owner.loader
         {
             return Ok(*world);
@@ -240,7 +239,7 @@ impl Host {
         let created = self.client().ask(Some(session), "Page.createIsolatedWorld", params);
         let world = created.within::<Created>(patience).await?.execution_context_id;
         let known = (owner.loader.clone(), world);
-        lock(self.questions()).worlds.insert(Arc::clone(&owner.frame), known);
+        self.questions().worlds.insert(Arc::clone(&owner.frame), known);
         Ok(world)
     }
 }
@@ -252,11 +251,5 @@ impl Verdict {
             Some(b'?') => Self::NotYet,
             _ => Self::Not,
         }
-    }
-}
-
-impl super::Inner {
-    pub(super) fn questions(&self) -> &Mutex<Questions> {
-        &self.questions
     }
 }

@@ -16,12 +16,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::{Attempt, Diagnosis, Surface, ThirdPartyCookies};
 
-use super::{
-    Host,
-    owner::Owner,
-    protocol::RequestPaused,
-    responses::value,
-};
+use super::{Host, owner::Owner, protocol::RequestPaused, responses::value};
 
 /// One hop's response.
 pub(super) struct Answered {
@@ -243,7 +238,9 @@ impl Host {
 
     /// The page that a navigation landed on is gone.
     pub(super) fn navigation_ended(&self, owner: &Arc<Owner>, navigation: NavigationId) {
-        self.with_agent(owner, "deferred triggers could not be stored", move |agent| agent.navigation_ended(navigation));
+        self.with_agent(owner, "deferred triggers could not be stored", move |agent| {
+            agent.navigation_ended(navigation)
+        });
     }
 
     /// The user navigated.

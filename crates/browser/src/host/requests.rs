@@ -88,10 +88,13 @@ impl Request {
     /// No hop is sent before the host has seen it, so that all that can have been answered are known. A hop that
     /// the browser answers itself, from HTTP to HTTPS, has no headers from the wire: it is passed over.
     pub(super) fn hop_of_headers(&mut self, status: u16, location: Option<&str>) -> usize {
-        while let (Some(hop), Some(next)) = (self.hops.get(self.next_headers), self.hops.get(self.next_headers + 1)) {
-            let upgraded = hop.url.strip_prefix("http://").is_some_and(|rest| {
-                next.url.strip_prefix("https://") == Some(rest)
-            });
+        while let (Some(hop), Some(next)) =
+            (self.hops.get(self.next_headers), self.hops.get(self.next_headers + 1))
+        {
+            let upgraded = hop
+                .url
+                .strip_prefix("http://")
+                .is_some_and(|rest| next.url.strip_prefix("https://") == Some(rest));
             if !upgraded || leads_to(&hop.url, status, location, &next.url) {
                 break;
             }
@@ -105,10 +108,11 @@ impl Request {
 
 fn leads_to(from: &str, status: u16, location: Option<&str>, to: &str) -> bool {
     let target = || Url::parse(from).ok()?.join(location?).ok();
-    (300..400).contains(&status) && target().is_some_and(|mut target| {
-        target.set_fragment(None);
-        target.as_str() == to
-    })
+    (300..400).contains(&status)
+        && target().is_some_and(|mut target| {
+            target.set_fragment(None);
+            target.as_str() == to
+        })
 }
 
 impl Requests {
@@ -203,6 +207,9 @@ impl Requests {
     pub(super) fn of_session(&self, session: &str) -> Vec<Arc<str>> {
         let of_session = |request: &Request| request.owner.session.as_deref() == Some(session);
         let unended = self.requests.iter().filter(|(_, request)| !request.ended && of_session(request));
-        unended.filter(|(_, request)| !request.surface.is_background()).map(|(id, _)| Arc::clone(id)).collect()
+        unended
+            .filter(|(_, request)| !request.surface.is_background())
+            .map(|(id, _)| Arc::clone(id))
+            .collect()
     }
 }

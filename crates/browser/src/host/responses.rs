@@ -8,11 +8,16 @@ use std::{sync::Arc, time::Duration};
 
 use ascribe_headers::HeaderName;
 
+use crate::cdp::SessionId;
+
 use super::{
     Host,
     documents::ComingDocument,
     held::Held,
-    protocol::{RequestPaused, ResponseReceived, ResponseReceivedExtraInfo, fields},
+    owner::Announced,
+    protocol::{
+        LoadingEnded, RequestPaused, RequestWillBeSent, ResponseReceived, ResponseReceivedExtraInfo, fields,
+    },
     registrar::Answered,
     requests::Request,
 };
@@ -80,8 +85,27 @@ impl Host {
         }
     }
 
+    /// A page says that it makes a request.
+    pub(super) fn announced(&self, sent: RequestWillBeSent, session: SessionId) {
+        self.requests().announce(&sent.request_id, Announced { session, loader: sent.loader_id });
+    }
+
+    /// A page says how a request ended. Background requests may outlive their page: their responses tell.
+    pub(super) fn loading_ended(&self, ended: &LoadingEnded, well: bool) {
+        let is_background = {
+            let mut requests = self.requests();
+            let Some(request) = requests.get(&ended.request_id) else { return };
+            request.surface.is_background()
+        };
+        if !well {
+            self.ends_soon(Arc::clone(&ended.request_id));
+        } else if !is_background {
+            self.ended(&ended.request_id);
+        }
+    }
+
     /// A request has come to its end, but its headers may still be told.
-    fn ends_soon(&self, id: Arc<str>) {
+    pub(super) fn ends_soon(&self, id: Arc<str>) {
         let host = self.clone();
         self.spawn(async move {
             tokio::time::sleep(LATE_HEADERS).await;
@@ -118,7 +142,9 @@ impl Host {
     }
 }
 
-fn background_navigation(request: &Request) -> Option<(Arc<super::owner::Owner>, ascribe_agent::NavigationId)> {
+fn background_navigation(
+    request: &Request,
+) -> Option<(Arc<super::owner::Owner>, ascribe_agent::NavigationId)> {
     let navigation = request.navigation.filter(|_| request.surface.is_background())?;
     Some((Arc::clone(&request.owner), navigation))
 }
@@ -135,12 +161,14 @@ fn answered(
         return None;
     }
     let clears_site_data = fields.iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case("clear-site-data") && (value.contains("\"storage\"") || value.contains("\"*\""))
+        name.eq_ignore_ascii_case("clear-site-data")
+            && (value.contains("\"storage\"") || value.contains("\"*\""))
     });
-    let headers: Vec<_> = fields.into_iter().filter(|(name, _)| HeaderName::from_name(name).is_some()).collect();
-    request.registered_something |= headers.iter().any(|(name, _)| {
-        HeaderName::from_name(name).is_some_and(|header| header != HeaderName::Info)
-    });
+    let headers: Vec<_> =
+        fields.into_iter().filter(|(name, _)| HeaderName::from_name(name).is_some()).collect();
+    request.registered_something |= headers
+        .iter()
+        .any(|(name, _)| HeaderName::from_name(name).is_some_and(|header| header != HeaderName::Info));
     Some(Answered {
         owner: Arc::clone(&request.owner),
         surface: request.surface,
@@ -161,7 +189,10 @@ fn is_redirect(status: u16, location: Option<&str>) -> bool {
 
 /// All values of a field, joined as HTTP says.
 pub(super) fn value(fields: &[(String, String)], name: &str) -> Option<String> {
-    let values: Vec<&str> =
-        fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect();
+    let values: Vec<&str> = fields
+        .iter()
+        .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
+        .collect();
     (!values.is_empty()).then(|| values.join(", "))
 }
