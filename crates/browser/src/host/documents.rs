@@ -21,7 +21,7 @@ use super::{
     Host,
     held::Held,
     owner::Owner,
-    protocol::{FrameId, LoaderId, RequestPaused},
+    protocol::{FrameId, RequestPaused},
     questions::Claim,
     requests::Request,
 };
@@ -29,12 +29,13 @@ use super::{
 /// What is known of documents that have not been committed yet.
 #[derive(Default)]
 pub(super) struct Coming {
-    documents: HashMap<LoaderId, ComingDocument>,
-    order: VecDeque<LoaderId>,
+    frames: HashMap<FrameId, ComingDocument>,
+    order: VecDeque<FrameId>,
 }
 
 #[derive(Clone, Default)]
 pub(super) struct ComingDocument {
+    pub(super) url: String,
     /// The header `Permissions-Policy`.
     pub(super) policy: Option<String>,
     /// The navigation, if an eligible link led to it.
@@ -46,26 +47,31 @@ const MAX_COMING: usize = 1024;
 /// The page that is navigated, and the one that opened it, have this long to answer.
 const RELATED: Duration = Duration::from_secs(2);
 /// Every other page has this long: none can hold another's navigation for longer.
-const UNRELATED: Duration = Duration::from_millis(150);
+const UNRELATED: Duration = Duration::from_millis(500);
 /// A frame's parent has this long to describe the element that the frame is in.
 const CONTAINER: Duration = Duration::from_millis(500);
 
 impl Coming {
-    pub(super) fn expect(&mut self, loader: &LoaderId, document: ComingDocument) {
-        if self.documents.insert(Arc::clone(loader), document).is_none() {
-            self.order.push_back(Arc::clone(loader));
+    /// The document that a frame shows next, unless it is given up for another.
+    pub(super) fn expect(&mut self, frame: &FrameId, document: ComingDocument) {
+        if self.frames.insert(Arc::clone(frame), document).is_none() {
+            self.order.push_back(Arc::clone(frame));
         }
         if self.order.len() > MAX_COMING
             && let Some(oldest) = self.order.pop_front()
         {
-            self.documents.remove(&oldest);
+            self.frames.remove(&oldest);
         }
     }
 
-    pub(super) fn take(&mut self, loader: &LoaderId) -> Option<ComingDocument> {
-        let document = self.documents.remove(loader)?;
-        self.order.retain(|other| other != loader);
-        Some(document)
+    /// A document is there: what was known of it.
+    pub(super) fn take(&mut self, frame: &FrameId, url: &str) -> Option<ComingDocument> {
+        let url = url.split_once('#').map_or(url, |(url, _fragment)| url);
+        if self.frames.get(frame)?.url != url {
+            return None;
+        }
+        self.order.retain(|other| other != frame);
+        self.frames.remove(frame)
     }
 }
 
@@ -108,6 +114,7 @@ impl Host {
     /// Which frame has a followed link, or an opened window, that leads to this request.
     async fn ask_for_source(&self, paused: &RequestPaused) -> Option<(Owner, Claim)> {
         let (related, others) = self.frames().around(&paused.frame_id, |session| self.context_of(session));
+        let own = self.frames().get(&paused.frame_id).map(|frame| Arc::clone(&frame.session));
         let start = Instant::now();
         let mut asked = JoinSet::new();
         let mut waiting_for_related = related.len();
@@ -122,6 +129,14 @@ impl Host {
                 let owner = host.owner(&frame, None);
                 let claim = host.claim(&owner, &url, patience).await;
                 (is_related, claim.map(|claim| (owner, claim)))
+            });
+        }
+        if let Some(session) = own {
+            let (host, url) = (self.clone(), paused.request.url.clone());
+            waiting_for_related += 1;
+            asked.spawn(async move {
+                let followed = host.followed(&session, &url).await;
+                (true, followed.map(|(frame, claim)| (host.owner(&frame, None), claim)))
             });
         }
         loop {

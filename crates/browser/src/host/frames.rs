@@ -102,16 +102,17 @@ impl Frames {
         frame.fenced |= fenced;
     }
 
-    /// The frames that a target had when it was attached to; what is known already is newer.
-    pub(super) fn found(&mut self, tree: FrameTree, session: &SessionId) {
-        let parent = tree.frame.parent_id.clone();
-        let frame = self.frame(&tree.frame.id.clone(), parent.as_ref(), session);
+    /// The frames that a target had when it was attached to; what is known already is newer. Gives the others.
+    pub(super) fn found(&mut self, tree: FrameTree, session: &SessionId) -> Vec<FrameId> {
+        let (id, parent) = (Arc::clone(&tree.frame.id), tree.frame.parent_id.clone());
+        let frame = self.frame(&id, parent.as_ref(), session);
+        let mut found = Vec::new();
         if frame.document.loader.is_none() {
             frame.document = Document::of(tree.frame);
+            found.push(id);
         }
-        for child in tree.child_frames {
-            self.found(child, session);
-        }
+        found.extend(tree.child_frames.into_iter().flat_map(|child| self.found(child, session)));
+        found
     }
 
     fn frame(&mut self, id: &FrameId, parent: Option<&FrameId>, session: &SessionId) -> &mut Frame {
@@ -146,9 +147,12 @@ impl Frames {
         context_of: impl Fn(&str) -> Option<Arc<str>>,
     ) -> (Vec<FrameId>, Vec<FrameId>) {
         let Some((own, top)) = self.top(id) else { return (Vec::new(), Vec::new()) };
+        // A page that shows nothing yet may be navigated by its opener; otherwise it tells by itself.
+        let is_suspended = |frame: &Frame| frame.session == top.session;
         let context = context_of(&top.session);
         let opener = top.opener.as_ref().and_then(|opener| self.top(opener)).map(|(opener, _)| opener);
         let of_context = self.frames.iter().filter(|(_, frame)| context_of(&frame.session) == context);
+        let of_context = of_context.filter(|(_, frame)| !is_suspended(frame));
         let is_related =
             |id: &FrameId| self.top(id).is_some_and(|(top, _)| top == own || Some(top) == opener);
         of_context.map(|(id, _)| Arc::clone(id)).partition(is_related)
@@ -202,9 +206,10 @@ impl Host {
         let (id, loader) = (Arc::clone(&info.id), Arc::clone(&info.loader_id));
         let is_main = info.parent_id.is_none();
         let unreachable = info.unreachable_url.clone();
-        let coming = self.coming().take(&loader).unwrap_or_default();
+        let coming = self.coming().take(&id, &info.url).unwrap_or_default();
         let before = self.frames().commit(info, coming, session);
         self.questions().forget(&id);
+        self.watch(&id, session);
         if is_main {
             self.page_navigated(&id, &loader, unreachable);
             if let Some(landing) = before.landing {

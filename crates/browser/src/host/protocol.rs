@@ -54,6 +54,11 @@ pub(super) struct FrameDetached {
 }
 
 #[derive(Deserialize)]
+pub(super) struct FrameScheduledNavigation {
+    pub(super) reason: String,
+}
+
+#[derive(Deserialize)]
 pub(super) struct FrameNavigated {
     pub(super) frame: FrameInfo,
 }

@@ -13,7 +13,7 @@ use crate::cdp::{ProtocolError, SessionId};
 use super::{
     Host,
     protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
-    requests::MAX_BACKGROUND,
+    questions::WORLD,
 };
 
 /// What is attached to.
@@ -98,6 +98,10 @@ impl Targets {
 }
 
 const SHIM: &str = include_str!("../../shim/shim.js");
+const WATCH: &str = include_str!("../../shim/watch.js");
+/// The shim drops more background requests at once than this by itself; fewer are for the host to refuse, who says
+/// so.
+const SHIM_LIMIT: usize = 1000;
 
 /// The target's tree of frames has this long to arrive.
 const FRAME_TREE: Duration = Duration::from_secs(10);
@@ -162,12 +166,16 @@ impl Host {
         if kind.has_frames() {
             let shim = json!({"source": self.shim(), "runImmediately": true});
             tell("Page.addScriptToEvaluateOnNewDocument", shim);
+            let watch = format!("({WATCH})({})", json!(self.secret().as_str()));
+            let watch = json!({"source": watch, "worldName": WORLD, "runImmediately": true});
+            tell("Page.addScriptToEvaluateOnNewDocument", watch);
             tell("Page.enable", json!({}));
             let tree = self.client().ask(Some(session), "Page.getFrameTree", json!({}));
             let (host, session) = (self.clone(), Arc::clone(session));
             tokio::spawn(async move {
                 if let Ok(answer) = tree.within::<FrameTreeAnswer>(FRAME_TREE).await {
-                    host.frames().found(answer.frame_tree, &session);
+                    let found = host.frames().found(answer.frame_tree, &session);
+                    found.iter().for_each(|frame| host.watch(frame, &session));
                 }
             });
         }
@@ -176,7 +184,7 @@ impl Host {
 
     /// The page side of the API.
     fn shim(&self) -> String {
-        let config = json!({"secret": self.secret().as_str(), "limit": MAX_BACKGROUND});
+        let config = json!({"secret": self.secret().as_str(), "limit": SHIM_LIMIT});
         format!("({SHIM})({config})")
     }
 
@@ -185,6 +193,7 @@ impl Host {
         self.client().session_gone(session);
         let Some(target) = self.targets().sessions.remove(session) else { return };
         self.frames().session_gone(session);
+        self.follows().forget(session);
         for id in self.requests().of_session(session) {
             self.ends_soon(id);
         }
