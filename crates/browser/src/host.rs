@@ -227,9 +227,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Events for Host {
     fn event(&self, event: &Event<'_>) {
-        if std::env::var("DBG").is_ok() {
-            eprintln!("{} {:?} {}", event.method, event.session, event.beginning());
-        }
+        tracing::trace!(method = event.method, session = event.session, "{}", event.beginning());
         match (event.method, event.session.map(SessionId::from)) {
             ("Fetch.requestPaused", _) => with(event, |paused| self.paused(paused)),
             ("Network.requestWillBeSent", Some(session)) => with(event, |sent| self.announced(sent, session)),
@@ -248,9 +246,16 @@ impl Events for Host {
             ("Page.frameNavigated", Some(session)) => {
                 with(event, |frame| self.frame_navigated(frame, &session))
             }
-            ("Page.frameScheduledNavigation", Some(session)) => {
-                with(event, |scheduled| self.navigation_scheduled(&scheduled, &session));
+            ("Page.frameStartedNavigating", _) => with(event, |frame| self.navigating(&frame, true)),
+            ("Page.frameStoppedLoading", _) => with(event, |frame| self.navigating(&frame, false)),
+            ("Runtime.bindingCalled", Some(session)) => with(event, |called| self.told(&called, &session)),
+            ("Runtime.executionContextCreated", Some(session)) => {
+                with(event, |created| self.world_created(created, &session));
             }
+            ("Runtime.executionContextDestroyed", Some(session)) => {
+                with(event, |destroyed| self.world_destroyed(&destroyed, &session));
+            }
+            ("Runtime.executionContextsCleared", Some(session)) => self.worlds_cleared(&session),
             ("Page.frameDetached", _) => with(event, |detached| self.frame_detached(&detached)),
             ("Page.loadEventFired", Some(session)) => self.loaded(&session),
             _ => {}

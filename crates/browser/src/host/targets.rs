@@ -13,7 +13,6 @@ use crate::cdp::{ProtocolError, SessionId};
 use super::{
     Host,
     protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
-    questions::WORLD,
 };
 
 /// What is attached to.
@@ -98,7 +97,6 @@ impl Targets {
 }
 
 const SHIM: &str = include_str!("../../shim/shim.js");
-const WATCH: &str = include_str!("../../shim/watch.js");
 /// The shim drops more background requests at once than this by itself; fewer are for the host to refuse, who says
 /// so.
 const SHIM_LIMIT: usize = 1000;
@@ -166,16 +164,14 @@ impl Host {
         if kind.has_frames() {
             let shim = json!({"source": self.shim(), "runImmediately": true});
             tell("Page.addScriptToEvaluateOnNewDocument", shim);
-            let watch = format!("({WATCH})({})", json!(self.secret().as_str()));
-            let watch = json!({"source": watch, "worldName": WORLD, "runImmediately": true});
-            tell("Page.addScriptToEvaluateOnNewDocument", watch);
+            tell("Runtime.enable", json!({}));
+            tell("Runtime.addBinding", json!({"name": self.secret().binding()}));
             tell("Page.enable", json!({}));
             let tree = self.client().ask(Some(session), "Page.getFrameTree", json!({}));
             let (host, session) = (self.clone(), Arc::clone(session));
             tokio::spawn(async move {
                 if let Ok(answer) = tree.within::<FrameTreeAnswer>(FRAME_TREE).await {
-                    let found = host.frames().found(answer.frame_tree, &session);
-                    found.iter().for_each(|frame| host.watch(frame, &session));
+                    host.frames().found(answer.frame_tree, &session);
                 }
             });
         }
@@ -184,7 +180,8 @@ impl Host {
 
     /// The page side of the API.
     fn shim(&self) -> String {
-        let config = json!({"secret": self.secret().as_str(), "limit": SHIM_LIMIT});
+        let secret = self.secret();
+        let config = json!({"secret": secret.as_str(), "binding": secret.binding(), "limit": SHIM_LIMIT});
         format!("({SHIM})({config})")
     }
 
