@@ -111,15 +111,18 @@ async fn a_report_tells_no_more_than_it_must() {
     lines.sort_unstable();
     let host = format!("host: {}", server.address);
     let user_agent = format!("user-agent: {NAME}");
-    assert_eq!(lines, [
-        "accept: */*",
-        "cache-control: no-cache",
-        "content-length: 7",
-        "content-type: application/json",
-        &host,
-        "pragma: no-cache",
-        &user_agent,
-    ]);
+    assert_eq!(
+        lines,
+        [
+            "accept: */*",
+            "cache-control: no-cache",
+            "content-length: 7",
+            "content-type: application/json",
+            &host,
+            "pragma: no-cache",
+            &user_agent,
+        ]
+    );
 }
 
 #[tokio::test]
@@ -326,10 +329,8 @@ async fn a_mapped_host_keeps_its_name_and_loses_its_port() {
         let last = requests.last().expect("one came");
         assert!(last.contains(&format!("\r\nhost: {host}\r\n")), "{url}: {last}");
     }
-    let without_port = NetworkOptions {
-        host_map: "MAP * 127.0.0.1".parse().expect("a host map"),
-        ..options()
-    };
+    let without_port =
+        NetworkOptions { host_map: "MAP * 127.0.0.1".parse().expect("a host map"), ..options() };
     let client = Client::new(&without_port).expect("a client");
     let url = format!("http://ads.test:{}/", server.address.port());
     assert_eq!(client.post_json(&url, Vec::new()).await, Ok(200), "the URL's port stays");
@@ -443,11 +444,14 @@ async fn a_named_authority_is_trusted_for_the_name_that_was_asked_for() {
     }
 
     let args = trusting.chromium_args().expect("a certificate");
-    assert_eq!(args, [
-        format!("--host-resolver-rules=MAP *.test 127.0.0.1:{}", server.address.port()),
-        "--no-proxy-server".to_owned(),
-        format!("--ignore-certificate-errors-spki-list={}", BASE64_STANDARD.encode(Sha256::digest(spki))),
-    ]);
+    assert_eq!(
+        args,
+        [
+            format!("--host-resolver-rules=MAP *.test 127.0.0.1:{}", server.address.port()),
+            "--no-proxy-server".to_owned(),
+            format!("--ignore-certificate-errors-spki-list={}", BASE64_STANDARD.encode(Sha256::digest(spki))),
+        ]
+    );
 
     std::fs::write(&file, "nothing").expect("written");
     let error = Client::new(&trusting).expect_err("no certificate").to_string();
