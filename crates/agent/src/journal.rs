@@ -266,8 +266,8 @@ impl Journal {
                 "INSERT OR REPLACE INTO undeliverable (report_id, report, why, at) VALUES (?1, ?2, ?3, ?4)",
                 params![report_id.to_string(), to_json(report), why, at.as_millis()],
             )?;
-            let newest = "SELECT id FROM undeliverable ORDER BY id DESC LIMIT ?1";
-            let older = format!("DELETE FROM undeliverable WHERE id NOT IN ({newest})");
+            let newest_too_many = "SELECT id FROM undeliverable ORDER BY id DESC LIMIT 1 OFFSET ?1";
+            let older = format!("DELETE FROM undeliverable WHERE id <= ({newest_too_many})");
             tx.execute(&older, [Self::MAX_UNDELIVERABLE as i64])
         })?;
         Ok(())
@@ -375,5 +375,45 @@ impl From<rusqlite::Error> for BadRow {
 impl From<rusqlite::types::FromSqlError> for BadRow {
     fn from(error: rusqlite::types::FromSqlError) -> Self {
         Self(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEXT: &str =
+        "ALTER TABLE settings ADD COLUMN origin TEXT; UPDATE settings SET value = value || '!';";
+
+    #[test]
+    fn older_files_get_what_is_missing_and_keep_what_they_have() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        journal.set_setting("a", "b").expect("room");
+        let change = Change::NextIds { source: 1, report: 2 };
+        journal.append(std::slice::from_ref(&change)).expect("room");
+        drop(journal);
+
+        let migrations = [schema::MIGRATIONS, &[NEXT]].concat();
+        for _ in 0..2 {
+            let (journal, changes) = Journal::open_with(dir.path(), &migrations).expect("an older journal");
+            assert_eq!(changes.as_slice(), std::slice::from_ref(&change));
+            assert_eq!(journal.setting("a").expect("readable").as_deref(), Some("b!"), "once");
+        }
+        let error = Journal::open(dir.path()).expect_err("it is newer now");
+        let known = schema::MIGRATIONS.len() as u32;
+        assert!(matches!(error, JournalError::Newer { version, .. } if version == known + 1), "{error:?}");
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        journal.set_setting("a", "b").expect("room");
+        drop(journal);
+        let migrations = [schema::MIGRATIONS, &[NEXT, "UPDATE nothing SET a = 1"]].concat();
+        Journal::open_with(dir.path(), &migrations).expect_err("there is no such table");
+        let (journal, _) = Journal::open(dir.path()).expect("still version 1");
+        assert_eq!(journal.setting("a").expect("readable").as_deref(), Some("b"));
     }
 }

@@ -78,6 +78,8 @@ fn private_file(path: &Path) -> std::io::Result<File> {
 pub(super) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, JournalError> {
     let failed = JournalError::of(path);
     let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&failed)?;
+    // Who has it open keeps it open: waiting is no use.
+    db.busy_timeout(std::time::Duration::ZERO).map_err(&failed)?;
     db.execute_batch(SAFETY).map_err(&failed)?;
     let version = match schema::format(&db).map_err(&failed)? {
         Format::Journal(version) => version,
