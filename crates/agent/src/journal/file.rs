@@ -1,5 +1,7 @@
 //! The files of a profile: whom they belong to, and how SQLite treats them.
 
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
@@ -59,7 +61,7 @@ impl Profile {
 fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.mode(0o700);
     builder.recursive(true).create(dir)
 }
 
@@ -67,10 +69,10 @@ fn make_private_dir(dir: &Path) -> std::io::Result<()> {
 fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.mode(0o600);
     let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
     #[cfg(unix)]
-    file.set_permissions(fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600)))?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
     Ok(file)
 }
 
