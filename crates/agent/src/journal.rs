@@ -18,10 +18,6 @@
 //! **What is deleted.** After [`Journal::erase`], no byte of what the user cleared is in any file of the
 //! profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
 //! compaction. The blocks that a file system or a disk keeps of files that became shorter are out of reach.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "of the host's half of the crate: the disk is what it is about"
-)]
 
 mod error;
 mod file;
@@ -380,6 +376,8 @@ impl From<rusqlite::types::FromSqlError> for BadRow {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a test reads the files")]
+
     use super::*;
 
     const NEXT: &str =
@@ -403,6 +401,30 @@ mod tests {
         let error = Journal::open(dir.path()).expect_err("it is newer now");
         let known = schema::MIGRATIONS.len() as u32;
         assert!(matches!(error, JournalError::Newer { version, .. } if version == known + 1), "{error:?}");
+    }
+
+    /// What a process leaves that was killed after the deletion was stored and before the log was empty.
+    #[test]
+    fn an_erasure_that_was_interrupted_is_finished_when_the_profile_is_opened() {
+        let (dir, copy) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        let change = Change::AttributionForgotten(ascribe_engine::ReportKey(412_444_888_111_012));
+        journal.append(&[change]).expect("room");
+        journal.replace(&State::default(), |_| Ok(())).expect("room");
+        for name in ["ascribe.sqlite3", "ascribe.sqlite3-wal"] {
+            std::fs::copy(dir.path().join(name), copy.path().join(name)).expect("room");
+        }
+        let says_it = || {
+            std::fs::read_dir(copy.path()).expect("a directory").any(|entry| {
+                let bytes = std::fs::read(entry.expect("a file").path()).expect("readable");
+                bytes.windows(15).any(|window| window == b"412444888111012")
+            })
+        };
+        assert!(says_it());
+        let (_journal, changes) = Journal::open(copy.path()).expect("the journal of a killed process");
+        assert_eq!(changes, State::default().snapshot());
+        assert!(!says_it());
     }
 
     #[test]

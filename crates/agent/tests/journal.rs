@@ -1,4 +1,5 @@
 //! The journal of a profile: what comes back, and what it says when it cannot.
+#![expect(clippy::disallowed_methods, reason = "the test damages the files")]
 
 mod common;
 

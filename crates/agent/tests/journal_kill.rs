@@ -5,6 +5,7 @@
 //! is known here.
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "the test starts and kills a process, and reads its files")]
+#![expect(clippy::print_stdout, reason = "how the process says what it has stored")]
 
 mod common;
 
@@ -93,8 +94,8 @@ fn run_and_kill(profile: &Path, first: u64, seed: u64) -> u64 {
     output.read_to_string(&mut said).expect("text");
     // The last line may have been cut.
     let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let steps = whole.lines().filter_map(|line| line.rsplit_once("stored ")?.1.parse::<u64>().ok());
-    steps.last().map_or(first, |last| last + 1)
+    let mut steps = whole.lines().filter_map(|line| line.rsplit_once("stored ")?.1.parse::<u64>().ok());
+    steps.next_back().map_or(first, |last| last + 1)
 }
 
 /// The process that is killed.
