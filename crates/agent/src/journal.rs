@@ -1,23 +1,7 @@
 //! The journal: what a profile remembers, in one SQLite file.
 //!
-//! Everything that the engine changes is appended here before anything leaves; [`Journal::open`] gives the
-//! changes back, and the engine that [replays](ascribe_engine::Engine::replay) them is the engine that there
-//! was. So a report that is sent after a crash is the same report, under the same ID: its ID was drawn when it
-//! was stored.
-//!
-//! **What survives what.** [`Journal::append`] is one transaction: after it, the end of this process at any
-//! moment (SIGKILL too) loses nothing, and a transaction is there whole or not at all. A power cut may lose
-//! the latest transactions, never a part of one, back to the last [`Journal::sync`]; a host syncs before
-//! reports leave, so that nothing that was told to anybody is forgotten.
-//!
-//! **How long it is.** A snapshot of the state takes the place of the changes when these are longer than the
-//! last snapshot ([`Journal::wants_compaction`]): each compaction writes about as much as was appended since
-//! the one before, so that appending costs the same on average, however much is stored; and the journal is
-//! never much longer than two snapshots.
-//!
-//! **What is deleted.** After [`Journal::erase`], no byte of what the user cleared is in any file of the
-//! profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
-//! compaction. The blocks that a file system or a disk keeps of files that became shorter are out of reach.
+//! Here is what is stored and when it is deleted; [`file`] has how SQLite treats the files, [`schema`] the
+//! tables and their versions.
 
 mod error;
 mod file;
@@ -33,7 +17,27 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use error::JournalError;
 use file::Profile;
 
-/// What a profile remembers. See the overview of its module, in `journal.rs`.
+/// What a profile remembers, in one SQLite file.
+///
+/// Everything that the engine changes is appended here before anything leaves; [`open`](Self::open) gives the
+/// changes back, and the engine that [replays](ascribe_engine::Engine::replay) them is the engine that there
+/// was. So a report that is sent after a crash is the same report, under the same ID: the ID was drawn when the
+/// report was stored.
+///
+/// **What survives what.** [`append`](Self::append) is one transaction: after it, the end of this process at any
+/// moment (SIGKILL too) loses nothing, and a transaction is there whole or not at all. A power cut may lose the
+/// latest transactions, never a part of one, back to the last [`sync`](Self::sync). A host syncs before reports
+/// leave: then nothing that was told to anybody is forgotten, and no budget is spent twice.
+///
+/// **How long it is.** A snapshot of the state takes the place of the changes when these are longer than the
+/// last snapshot ([`wants_compaction`](Self::wants_compaction)). Each compaction writes at most about as much
+/// as the one before and what was appended since, so that appending costs the same on average, however much
+/// is stored; and the journal is never much longer than two snapshots.
+///
+/// **What is deleted.** After [`erase`](Self::erase), no byte of what the user cleared is in any file of the
+/// profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
+/// [`compact`](Self::compact), which a host calls when it is wanted and when it shuts down. The blocks that a
+/// file system or a disk keeps of files that became shorter are out of reach.
 #[derive(Debug)]
 pub struct Journal {
     db: Connection,
@@ -84,6 +88,7 @@ impl Journal {
         let profile = Profile::open(profile_dir)?;
         let path = profile.journal().to_owned();
         let db = file::connect(&path, migrations)?;
+        profile.sync_directory()?;
         let mut journal = Self { db, profile: Some(profile), size: Size::default(), unsynced: false };
         // What a deletion left in the write-ahead log, when the process ended in the middle of it, goes now.
         journal.empty_log()?;
@@ -124,7 +129,7 @@ impl Journal {
         Ok(size)
     }
 
-    /// Stores changes, all or none of them. See the module's overview for what they survive.
+    /// Stores changes, all or none of them; they survive the end of the process from then on.
     ///
     /// # Errors
     /// When they could not be stored: nothing may be sent then, and the engine that made them is ahead of the
@@ -168,7 +173,8 @@ impl Journal {
 
     /// Deletes, physically, what a state no longer knows, and the undeliverable reports that are to be
     /// forgotten too: after the user, or a site by `Clear-Site-Data`, has cleared something, in place of
-    /// [`append`](Self::append). When it returns, no file of the profile has a byte of it.
+    /// [`append`](Self::append). When it returns, no file of the profile has a byte of it, and it is gone for
+    /// good, whatever happens to process or power. Settings stay.
     ///
     /// # Errors
     /// When something could not be deleted. What was cleared may still be stored then.
@@ -401,6 +407,63 @@ mod tests {
         let error = Journal::open(dir.path()).expect_err("it is newer now");
         let known = schema::MIGRATIONS.len() as u32;
         assert!(matches!(error, JournalError::Newer { version, .. } if version == known + 1), "{error:?}");
+    }
+
+    /// How many numbered changes there is room for in a journal that may not grow.
+    fn fill(journal: &mut Journal) -> u64 {
+        let pages: i64 = journal.db.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a number");
+        journal.db.query_row(&format!("PRAGMA max_page_count = {}", pages + 3), [], |_| Ok(())).expect("set");
+        for n in 0.. {
+            let change = Change::ReportRemoved(ascribe_engine::ReportKey(n));
+            match journal.append(&[change.clone(), change]) {
+                Ok(()) => {}
+                Err(JournalError::Sqlite { source, .. }) if source.to_string().contains("full") => return n,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        unreachable!("there is an end to it")
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_loses_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        let fitting = fill(&mut journal);
+        assert!(fitting > 10, "{fitting}");
+        let expected: Vec<_> = (0..fitting).flat_map(|n| [n, n]).collect();
+        let stored = |changes: Vec<Change>| -> Vec<u64> {
+            let key = |change| match change {
+                Change::ReportRemoved(key) => key.0,
+                other => panic!("{other:?}"),
+            };
+            changes.into_iter().map(key).collect()
+        };
+        assert_eq!(stored(journal.changes().expect("readable")), expected);
+        drop(journal);
+        assert_eq!(stored(Journal::open(dir.path()).expect("a journal").1), expected);
+    }
+
+    #[test]
+    fn a_compaction_without_room_leaves_the_changes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        fill(&mut journal);
+        let changes = journal.changes().expect("readable");
+        let many = (0..1000).map(|n| Change::DebugBudgetSpent {
+            context_site: ascribe_headers::Site::parse(&format!("https://site{n}.example")).expect("a site"),
+            reporting_origin: ascribe_headers::SuitableOrigin::parse("https://ads.example")
+                .expect("an origin"),
+            time: Time::from_millis(n),
+            budget: 1,
+            source: None,
+        });
+        let engine =
+            ascribe_engine::Engine::replay(ascribe_engine::Config::default(), &many.collect::<Vec<_>>());
+        journal.compact(engine.state()).expect_err("there is no room");
+        assert_eq!(journal.changes().expect("readable"), changes);
+        journal.erase(engine.state(), |_| true).expect_err("there is no room");
+        drop(journal);
+        assert_eq!(Journal::open(dir.path()).expect("a journal").1, changes);
     }
 
     /// What a process leaves that was killed after the deletion was stored and before the log was empty.

@@ -50,6 +50,15 @@ impl Profile {
         &self.journal
     }
 
+    /// Makes new files survive a power cut.
+    pub(super) fn sync_directory(&self) -> Result<(), JournalError> {
+        #[cfg(unix)]
+        if let Some(dir) = self.journal.parent() {
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(JournalError::io(dir))?;
+        }
+        Ok(())
+    }
+
     /// Makes the write-ahead log survive a power cut. What is no longer in it, SQLite has synced itself.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
         let mut log = self.journal.clone().into_os_string();
@@ -116,7 +125,7 @@ const SAFETY: &str = "
 
 /// With a write-ahead log, a transaction that is only written, and not synced, already survives the end of the
 /// process, and a power cut leaves whole transactions. Syncing each would make every registration wait for
-/// the disk, a hundred for a page with a hundred pixels; [`Profile::sync`] does it when it matters.
+/// the disk, a hundred times for a page with a hundred pixels; [`Profile::sync`] does it when it matters.
 const DURABILITY: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;";
