@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ascribe_engine::{ClearRange, Config, Effects, Engine, TestSwitches};
+use ascribe_engine::{ClearRange, Config, Engine, TestSwitches};
 use ascribe_headers::{SuitableOrigin, SupportedRegistrars};
 use ascribe_reports::Time;
 use rand::SeedableRng;
@@ -174,15 +174,13 @@ impl UserAgent {
     /// When it could not be stored: then it did not happen.
     pub fn respond(&self, request: &Request, response: &Response<'_>) -> Result<Responded, JournalError> {
         let mut core = self.0.lock();
-        let mut stored =
-            core.input(|agent, now, draws| vec![agent.respond(request, response, now, draws)])?;
-        let Effects { outcome: registration, trace, .. } = stored.effects.remove(0);
+        let stored = core.input(|agent, now, draws| agent.respond(request, response, now, draws))?;
         let registered = Registered {
             time: stored.time,
             context_origin: request.context_origin.clone(),
             reporting_origin: response.reporting_origin.clone(),
-            registration,
-            trace,
+            registration: stored.outcome,
+            trace: stored.trace,
             draws: stored.draws,
         };
         if matches!(registered.registration, Registration::Ignored(Ignored::NothingEligible)) {
@@ -204,13 +202,11 @@ impl UserAgent {
     /// for it are attributed, which [`Event::TriggerAttributed`] tells.
     ///
     /// # Errors
-    /// When what this led to could not be stored: then the triggers are lost.
+    /// When what this led to could not be stored: then triggers are lost.
     pub fn background_request_finished(&self, navigation: NavigationId) -> Result<(), JournalError> {
         let mut core = self.0.lock();
-        let input =
-            |agent: &mut Agent, now, draws: &mut _| agent.background_request_finished(navigation, now, draws);
-        let stored = core.input(input)?;
-        core.tell_attributed(stored);
+        let triggers = core.agent.take_after_request(navigation);
+        core.attribute(triggers)?;
         self.0.changed(&mut core);
         Ok(())
     }
@@ -221,8 +217,8 @@ impl UserAgent {
     /// As [`background_request_finished`](Self::background_request_finished).
     pub fn navigation_ended(&self, navigation: NavigationId) -> Result<(), JournalError> {
         let mut core = self.0.lock();
-        let stored = core.input(|agent, now, draws| agent.navigation_ended(navigation, now, draws))?;
-        core.tell_attributed(stored);
+        let triggers = core.agent.take_after_navigation(navigation);
+        core.attribute(triggers)?;
         self.0.changed(&mut core);
         Ok(())
     }
@@ -389,3 +385,6 @@ impl Shared {
         self.wake.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,7 @@ impl Shared {
     /// None when the report is not to be sent now: it was cleared, or cannot be stored as sent.
     fn begin_stored(&self, key: ReportKey) -> Option<Attempt> {
         let mut core = self.lock();
-        let ready = core.catch_up().and_then(|()| core.journal.sync());
+        let ready = core.catch_up().and_then(|()| core.sync());
         if let Err(error) = ready {
             core.courier.put_back(key);
             core.tell(Event::JournalFailed(error.to_string()));

@@ -90,7 +90,7 @@ impl UserAgent {
     }
 
     /// Sends nothing more. What is on its way is abandoned and, if it is stored, sent again when the profile is
-    /// opened next, under the same ID.
+    /// opened next, under the same ID. Without it, a profile stays in use until what is on its way is answered.
     pub async fn shutdown(&self) {
         self.0.lock().stopped = true;
         self.0.wake.notify_one();
