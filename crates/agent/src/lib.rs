@@ -7,10 +7,14 @@
 mod agent;
 mod courier;
 mod debug_reports;
+#[cfg(feature = "host")]
+mod journal;
 mod navigation;
 mod response;
 
 pub use agent::{Agent, Registration, Request, Response};
 pub use courier::{Courier, CourierDraws, Failed, NavigationRetry};
+#[cfg(feature = "host")]
+pub use journal::{Journal, JournalError, Undeliverable};
 pub use navigation::NavigationId;
 pub use response::{Ignored, ResponseHeaders};

@@ -93,7 +93,11 @@ impl Engine {
     /// A report could not be delivered, and is due again later. Its report time, which it tells, stays.
     pub fn report_postponed(&mut self, report: ReportKey, due: Time) -> Effects {
         let stored = self.state.report(report);
-        self.change(stored.map(|s| Change::ReportPostponed { report, failures: s.failures + 1, due }))
+        self.change(stored.map(|s| Change::ReportPostponed {
+            report,
+            failures: s.failures.saturating_add(1),
+            due,
+        }))
     }
 
     /// A report is not to be sent before a moment, for reasons that are not its own: no failure is counted.
