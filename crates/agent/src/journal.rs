@@ -193,6 +193,12 @@ impl Journal {
         self.sync()
     }
 
+    /// Lets all that writes fail, or no longer.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, fail: bool) {
+        self.db.pragma_update(None, "query_only", fail).expect("a setting of SQLite");
+    }
+
     /// The snapshot in place of the changes, and something else, in one transaction.
     fn replace(
         &mut self,

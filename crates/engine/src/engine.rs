@@ -5,7 +5,7 @@ use ascribe_reports::Time;
 
 use crate::{
     Change, Config, Draws, Effects, NewSource, NewTrigger, ReportKey, SourceOutcome, State, StoredReport,
-    TriggerOutcome, clear, register_source, register_trigger, transaction::Transaction,
+    TestSwitches, TriggerOutcome, clear, register_source, register_trigger, transaction::Transaction,
 };
 
 /// One user's attribution state, and the rules that change it.
@@ -44,6 +44,11 @@ impl Engine {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Sets what a test takes away, from the next input on.
+    pub fn set_test_switches(&mut self, switches: TestSwitches) {
+        self.config.test = switches;
     }
 
     /// Everything that is stored.
