@@ -367,6 +367,29 @@ async fn a_debug_report_on_its_way_is_not_told_of_after_its_origin_was_cleared()
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_answer_keeps_no_other_report_waiting() {
+    let (silent, server) = (Server::start_as("localhost").await, Server::start().await);
+    let until = Arc::new(Semaphore::new(0));
+    silent.will_answer_reports(vec![Answer::Held(until.clone()); 31]);
+    let user_agent = server.user_agent();
+    for _ in 0..31 {
+        silent.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    }
+    while silent.received(DEBUG_VERBOSE).len() < 31 {
+        tokio::time::sleep(StdDuration::from_millis(5)).await;
+    }
+    server.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    let one_more = async {
+        while server.received(DEBUG_VERBOSE).is_empty() {
+            tokio::time::sleep(StdDuration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(StdDuration::from_secs(10), one_more).await.expect("the last free task sends it");
+    until.add_permits(31);
+    user_agent.idle().await;
+}
+
+#[tokio::test]
 async fn without_delays_nothing_is_spread_after_a_restart() {
     let server = Server::start().await;
     let dir = tempfile::tempdir().expect("a directory");
