@@ -110,9 +110,10 @@
   /** Tells the host something: an object without a prototype. */
   const tell = (message) => nativeBinding && apply(nativeBinding, undefined, [stringify(message)]);
 
-  // In a worker that has not started yet `isSecureContext` is still false: it is read when needed.
+  // A worker that has not started yet does not have the attribute, or not the right value: it is read when
+  // needed. A worker's script that redefines it deceives nobody else; the host looks at the context itself.
   const readSecure = getter(scope, 'isSecureContext');
-  const isSecure = () => readSecure(scope);
+  const isSecure = () => (readSecure ? readSecure(scope) : scope.isSecureContext);
   if (inDocument && !isSecure()) return;
 
   // ---------------------------------------------------------------------------------------------
@@ -169,15 +170,20 @@
     if (!own || !stackOf.get || own.get !== stackOf.get || own.set !== stackOf.set) return error;
     const stack = apply(stackOf.get, error, []);
     if (typeof stack !== 'string') return error;
-    const start = indexOf(stack, '\n    at ');
+    let start = indexOf(stack, '\n    at ');
+    const frameAt = (at) => {
+      const next = indexOf(stack, '\n    at ', at + 1);
+      return slice(stack, at, next < 0 ? stack.length : next);
+    };
     if (start < 0) return error;
+    // Some native functions have a frame of their own, without a position.
+    if (lastIndexOf(frameAt(start), '(<anonymous>)') > 0) start += frameAt(start).length;
     let end = start;
-    for (let i = 0; i < frames; i++) {
-      const next = indexOf(stack, '\n    at ', end + 1);
-      const frame = slice(stack, end, next < 0 ? undefined : next);
-      // Scripts that a debugger injects have no address. A callback of the page is on top otherwise.
+    for (let i = 0; i < frames && end < stack.length; i++) {
+      const frame = frameAt(end);
+      // A script that a debugger injects has no address. Anything else is a callback of the page.
       if (indexOf(frame, '<anonymous>:') < 0) break;
-      end = next < 0 ? stack.length : next;
+      end += frame.length;
     }
     if (end > start) apply(stackOf.set, error, [slice(stack, 0, start) + slice(stack, end)]);
     return error;
@@ -440,14 +446,20 @@
           throw clean(error, 1);
         }
       }
+      let prepared;
       try {
-        const prepared = prepare(args, "Failed to construct 'Request': ");
-        const request = construct(target, prepared.args, newTarget);
-        if (prepared.late !== undefined) weakSet(lateEligibility, request, prepared.late);
-        return request;
+        prepared = prepare(args, "Failed to construct 'Request': ");
       } catch (error) {
         throw clean(error, 4);
       }
+      let request;
+      try {
+        request = construct(target, prepared.args, newTarget);
+      } catch (error) {
+        throw clean(error, 1);
+      }
+      if (prepared.late !== undefined) weakSet(lateEligibility, request, prepared.late);
+      return request;
     },
   });
   weakSet(disguises, RequestProxy, functionText(NativeRequest));
@@ -628,6 +640,10 @@
   const scriptSrc = property('HTMLScriptElement', 'src');
   const isEditable = property('HTMLElement', 'isContentEditable');
   const hrefOf = { __proto__: null, a: property('HTMLAnchorElement', 'href'), area: property('HTMLAreaElement', 'href') };
+  const inputType = property('HTMLInputElement', 'type');
+  const inputForm = property('HTMLInputElement', 'form');
+  const buttonType = property('HTMLButtonElement', 'type');
+  const buttonForm = property('HTMLButtonElement', 'form');
   const listLength = property('NodeList', 'length');
   const selectors = {
     __proto__: null,
@@ -1012,15 +1028,27 @@
   /** `url` is what navigation sources may be registered by, null when nothing of the kind followed. */
   const tellEnded = (n, url) => tell({ __proto__: null, type: 'ended', n: '' + n, url });
 
+  const TAKES_CLICK = { __proto__: null, checkbox: 1, radio: 1, color: 1, file: 1 };
+  const SENDS_FORM = { __proto__: null, submit: 1, image: 1, reset: 1 };
+  /** Elements that, inside a link, act on a click themselves, so that the link is not followed (measured). */
+  const takesClick = (element, name) => {
+    if (name === 'label' || name === 'summary') return true;
+    if (name === 'button') return SENDS_FORM[buttonType(element)] === 1 && buttonForm(element) !== null;
+    if (name !== 'input') return false;
+    const type = inputType(element);
+    return TAKES_CLICK[type] === 1 || (SENDS_FORM[type] === 1 && inputForm(element) !== null);
+  };
+
+  /** The link that a click with this path follows. */
   const linkIn = (path) => {
     for (let i = 0; i < path.length; i++) {
-      let kind;
       try {
-        kind = kindOf(path[i]);
+        const kind = kindOf(path[i]);
+        if ((kind === 'a' || kind === 'area') && hasAttribute(path[i], 'href')) return path[i];
+        if (takesClick(path[i], localName(path[i]))) return undefined;
       } catch {
-        continue; // a document, a shadow root, the window
+        // A document, a shadow root, the window; an element of another namespace.
       }
-      if ((kind === 'a' || kind === 'area') && hasAttribute(path[i], 'href')) return path[i];
     }
     return undefined;
   };
