@@ -8,8 +8,8 @@
 // is taken away before the page can see it; workers have none.
 //
 // It gives scripts the surface that the browser lost (`attributionSrc`, `attributionReporting`,
-// `setAttributionReporting`, `attributionsrc` in `window.open`), sends background requests, remembers
-// followed links, and answers the host's questions (`probe.js`; PROTOCOL.md has the messages).
+// `setAttributionReporting`, `attributionsrc` in `window.open`), sends background requests, tells the
+// host which links were followed, and answers its questions (`probe.js`; messages: PROTOCOL.md).
 //
 // MARKER: what the host finds in `request.urlFragment` of a request that the shim made eligible.
 //
@@ -27,8 +27,8 @@
 // THREAT MODEL. The page is hostile. It runs after this script, yet before most of these functions are
 // called, so that it can have replaced every built-in by then, put accessors on Object.prototype and
 // Array.prototype, shadowed properties of elements, forged events, and nested elements deeply. Hence:
-//   - only functions captured here are called, through `apply`; nothing is looked up on a prototype
-//     later (no `for…of`, spread, destructuring of arrays, `await`, `a[a.length] = x`);
+//   - after the first run only functions captured here are called, through `apply`; nothing is looked up on
+//     a prototype (no `for…of`, spread, destructuring of arrays, `await`, `a[a.length] = x`);
 //   - objects handed to native code, and descriptors, have no prototype;
 //   - state lives in closures and weak maps; the page's objects get no properties;
 //   - the secret is in fragments only, which never reach a server, and whatever would show them is masked.
