@@ -47,6 +47,7 @@
   const { Array, DOMException, Map, Promise, Proxy, Set, TypeError, URL, WeakMap, WeakRef, WeakSet } = scope;
   const { parse, stringify } = JSON;
   const { isArray } = Array;
+  const { hasOwn, prototype: objectPrototype } = Object;
 
   /** The property `key` of `object` or of its nearest prototype that has it, and that holder. */
   const lookup = (object, key) => {
@@ -316,8 +317,18 @@
     });
   };
 
-  /** A view of a RequestInit. Native code reads its members through it, once each, in its own order. */
-  const viewOfInit = (init) => (isObject(init) ? new Proxy(init, initView) : init);
+  /**
+   * A RequestInit without forbidden headers. Usually that is plain to see and `init` itself will do; else a
+   * view of it, through which native code reads the members, once each, in its own order.
+   */
+  const viewOfInit = (init) => {
+    if (!isObject(init)) return init;
+    const prototype = getPrototypeOf(init);
+    const own = getOwnPropertyDescriptor(init, 'headers');
+    const isPlain = prototype === null || prototype === objectPrototype;
+    if (isPlain && (own === undefined || (hasOwn(own, 'value') && allowedHeaders(own.value) === own.value))) return init;
+    return new Proxy(init, initView);
+  };
   const initView = {
     __proto__: null,
     get(target, key) {
@@ -855,7 +866,7 @@
 
   const isOurAttr = (value) => {
     try {
-      return isAttribute(attrName(value));
+      return nodeType(value) === 2 && isAttribute(attrName(value)); // an exception for each text would be dear
     } catch {
       return false;
     }
