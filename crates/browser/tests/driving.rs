@@ -89,7 +89,7 @@ async fn dropping_the_browser_ends_it_and_its_temporary_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_is_open_only_when_asked_for_and_only_on_loopback() {
+async fn a_port_is_open_only_when_asked_for() {
     let sites = Sites::start().expect("started");
     let browser = launch(&sites).await;
     assert_eq!(browser.port(), None);
