@@ -7,11 +7,13 @@
 //!
 //! Events are handled where they are read and wait for nothing; what has to wait is a task of its own.
 
+mod announced;
 mod console;
 mod contexts;
 mod documents;
 mod follows;
 mod frames;
+mod greasing;
 mod held;
 mod intercept;
 mod marker;
@@ -41,13 +43,14 @@ use tokio::{
 };
 
 use crate::{
-    Attempt, ThirdPartyCookies,
+    Attempt, Greasing, ThirdPartyCookies,
     cdp::{Client, Event, Events, ProtocolError, SessionId},
 };
 
 use self::{
-    contexts::Contexts, documents::Coming, follows::Follows, frames::Frames, marker::Secret,
-    questions::Questions, registrar::Registrar, requests::Requests, targets::Targets,
+    announced::Announcements, contexts::Contexts, documents::Coming, follows::Follows, frames::Frames,
+    greasing::Dice, marker::Secret, questions::Questions, registrar::Registrar, requests::Requests,
+    targets::Targets,
 };
 
 pub(crate) use self::targets::PageState;
@@ -62,10 +65,12 @@ struct Inner {
     secret: Secret,
     cookies: ThirdPartyCookies,
     supported: SupportedRegistrars,
+    dice: Mutex<Option<Dice>>,
     targets: Mutex<Targets>,
     frames: Mutex<Frames>,
     coming: Mutex<Coming>,
     follows: Mutex<Follows>,
+    announcements: Mutex<Announcements>,
     requests: Mutex<Requests>,
     questions: Mutex<Questions>,
     contexts: Mutex<Contexts>,
@@ -90,6 +95,7 @@ impl Host {
         profile: Profile,
         options: Options,
         cookies: ThirdPartyCookies,
+        greasing: Greasing,
     ) -> Result<Self, OpenError> {
         let supported = options.supported;
         let inner = Inner {
@@ -98,10 +104,12 @@ impl Host {
             secret: Secret::new(),
             cookies,
             supported,
+            dice: Mutex::new(Dice::new(greasing)),
             targets: Mutex::default(),
             frames: Mutex::default(),
             coming: Mutex::default(),
             follows: Mutex::default(),
+            announcements: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
             contexts: Mutex::new(Contexts::open(profile, options)?),
@@ -148,7 +156,9 @@ impl Host {
 
     /// The headers of a request; `None` when there are none to set.
     fn request_headers(&self, eligibility: Eligibility) -> Option<RequestHeaders> {
-        RequestHeaders::new(eligibility, self.0.supported, None)
+        let mut dice = lock(&self.0.dice);
+        let greasing = dice.as_mut().map(|dice| dice as &mut dyn ascribe_headers::Greasing);
+        RequestHeaders::new(eligibility, self.0.supported, greasing)
     }
 
     /// Runs a task that [`idle`](Self::idle) waits for.
@@ -205,6 +215,10 @@ impl Host {
 
     fn follows(&self) -> MutexGuard<'_, Follows> {
         lock(&self.0.follows)
+    }
+
+    fn announcements(&self) -> MutexGuard<'_, Announcements> {
+        lock(&self.0.announcements)
     }
 
     fn requests(&self) -> MutexGuard<'_, Requests> {

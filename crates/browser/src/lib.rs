@@ -15,5 +15,5 @@ pub use attempt::{Attempt, Surface};
 pub use browser::Browser;
 pub use cdp::ProtocolError;
 pub use diagnosis::Diagnosis;
-pub use options::{LaunchError, LaunchOptions, ThirdPartyCookies};
+pub use options::{Greasing, LaunchError, LaunchOptions, ThirdPartyCookies};
 pub use page::{Button, Click, Page, PageError};

@@ -29,6 +29,8 @@ pub struct LaunchOptions {
     pub network: NetworkOptions,
     /// Whether pages have them.
     pub third_party_cookies: ThirdPartyCookies,
+    /// Whether the headers of requests vary, as the specification lets them.
+    pub greasing: Greasing,
     /// The user agents; how they reach servers is what [`network`](Self::network) says.
     pub agent: ascribe_agent::Options,
     /// Further arguments for Chromium.
@@ -43,6 +45,19 @@ pub enum ThirdPartyCookies {
     /// They have not, as Chromium has it by default.
     #[default]
     Block,
+}
+
+/// Whether what servers must ignore in the request headers varies (the specification's greasing): unknown keys, values and
+/// parameters, and the order of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Greasing {
+    /// Every header is as plain as can be, for tests that compare.
+    #[default]
+    Off,
+    /// It varies by chance, so that servers with parsers of their own are found out.
+    Random,
+    /// It varies, the same way every time that requests come in the same order.
+    Seeded(u64),
 }
 
 /// Why there is no browser.

@@ -198,7 +198,7 @@ impl Host {
         if is_main {
             self.page_navigated(&id, &loader, unreachable);
             if let Some(landing) = before.landing {
-                self.navigation_ended(&Arc::new(self.owner(&id, None)), landing);
+                self.left(&Arc::new(self.owner(&id, None)), landing);
             }
         }
     }

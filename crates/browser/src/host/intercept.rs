@@ -13,16 +13,20 @@ use std::{sync::Arc, time::Duration};
 use ascribe_agent::NavigationId;
 use ascribe_headers::{Eligibility, HeaderName};
 use tokio::time::timeout;
+use url::Url;
 
 use crate::{Diagnosis, Surface};
 
 use super::{
     Host,
+    announced::{Announced, Element},
     held::Held,
     marker::Marker,
     owner::Owner,
     protocol::{Header, RequestPaused, ResourceType},
+    questions::Kind,
     requests::{MAX_BACKGROUND, Request},
+    targets::Kind as TargetKind,
 };
 
 /// The process that makes a request says so before the request is held, nearly always; this is waited for it
@@ -60,10 +64,11 @@ impl Host {
         }
         // Documents are requested by the browser, not by the process that they will be in.
         let id = paused.id();
-        if paused.resource_type == ResourceType::Document || self.requests().announced(&id).is_some() {
-            return self.begin(paused, held);
-        }
-        let announced = self.requests().wait_for(&id);
+        let waiting = match paused.resource_type {
+            ResourceType::Document => None,
+            _ => self.announcements().wait_for(&id),
+        };
+        let Some(announced) = waiting else { return self.begin(paused, held) };
         let host = self.clone();
         self.spawn(async move {
             // When it does not come, the frame's present document counts.
@@ -73,7 +78,8 @@ impl Host {
     }
 
     fn begin(&self, paused: RequestPaused, held: Held) {
-        let announced = self.requests().announced(&paused.id()).cloned();
+        let announced = self.announcements().of(&paused.id());
+        let element = announced.as_ref().map(|announced| announced.element).unwrap_or_default();
         let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref()));
         let forged: Vec<_> = paused.forged().map(|header| Diagnosis::HeaderSetByPage { header }).collect();
         if !forged.is_empty() {
@@ -84,9 +90,13 @@ impl Host {
         }
         match paused.resource_type {
             ResourceType::Document => self.document(paused, held, owner),
-            ResourceType::Image | ResourceType::Script => self.element(paused, held, owner),
+            ResourceType::Image => self.element(paused, held, owner, Kind::Image, element),
+            ResourceType::Script => self.element(paused, held, owner, Kind::Script, element),
             ResourceType::Preflight => self.go_on(&paused, held, None, false),
-            ResourceType::Other => {
+            ResourceType::Stylesheet | ResourceType::Other => {
+                if let Some((kind, owner, element)) = self.passed_on(&paused, announced.as_ref()) {
+                    return self.element(paused, held, owner, kind, element);
+                }
                 let plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
                 self.track(&paused, held, plain);
             }
@@ -132,15 +142,47 @@ impl Host {
         self.track(paused, held, request);
     }
 
+    /// Rule 4, for what a service worker requests because an element has asked for it, `fetch(event.request)`: the
+    /// element's kind and owner. The request has the headers that the element's would have had.
+    fn passed_on(
+        &self,
+        paused: &RequestPaused,
+        announced: Option<&Announced>,
+    ) -> Option<(Kind, Arc<Owner>, Element)> {
+        let worker = {
+            let targets = self.targets();
+            let target =
+                targets.get(&announced?.session).filter(|target| target.kind == TargetKind::ServiceWorker)?;
+            Url::parse(&target.url).ok()?
+        };
+        let header = |wanted: &str| {
+            let mut headers = paused.request.headers.iter();
+            headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).and_then(|(_, value)| value.as_str())
+        };
+        if header("referer") == Some(worker.as_str()) {
+            return None;
+        }
+        let is_for_image = header("accept").is_some_and(|types| types.starts_with("image/"));
+        let kind = if is_for_image { Kind::Image } else { Kind::Script };
+        let (kind, frame, announced) = {
+            let frames = self.frames();
+            self.announcements().with_service_worker(&paused.request.url, |of, frame| {
+                let origin = frames.get(frame).map(|frame| frame.document.origin.as_str());
+                of == kind && origin == Some(&*worker.origin().ascii_serialization())
+            })?
+        };
+        Some((kind, Arc::new(self.owner(&frame, Some(&announced))), announced.element))
+    }
+
     /// Rule 4.
-    fn element(&self, paused: RequestPaused, held: Held, owner: Arc<Owner>) {
-        let (surface, kind) = match paused.resource_type {
-            ResourceType::Script => (Surface::Script, super::questions::Kind::Script),
-            _ => (Surface::Img, super::questions::Kind::Image),
+    fn element(&self, paused: RequestPaused, held: Held, owner: Arc<Owner>, kind: Kind, element: Element) {
+        let surface = match kind {
+            Kind::Image => Surface::Img,
+            Kind::Script => Surface::Script,
         };
         let host = self.clone();
         self.spawn(async move {
-            if host.is_attributed(&owner, kind, &paused.request.url).await {
+            if host.is_attributed(&owner, kind, &paused.request.url, element).await {
                 match &owner.standing {
                     Ok(_) => {
                         let request = Request::new(owner, surface, Eligibility::EventSourceOrTrigger);
@@ -158,7 +200,8 @@ impl Host {
     }
 
     /// Remembers a request and sends it.
-    pub(super) fn track(&self, paused: &RequestPaused, held: Held, request: Request) {
+    pub(super) fn track(&self, paused: &RequestPaused, held: Held, mut request: Request) {
+        request.blocks_parser = paused.resource_type.blocks_parsers();
         let (eligibility, surface) = (request.eligibility, request.surface);
         let displaced = self.requests().begin(&paused.id(), request, &paused.request.url);
         if let Some(displaced) = displaced {

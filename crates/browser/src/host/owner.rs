@@ -9,6 +9,7 @@ use crate::{Diagnosis, cdp::SessionId};
 
 use super::{
     Host,
+    announced::Announced,
     protocol::{FrameId, LoaderId},
     targets::Kind,
 };
@@ -52,14 +53,6 @@ impl Barrier {
             Self::Unknown => None,
         }
     }
-}
-
-/// What the process that makes a request said of it.
-#[derive(Clone, Debug)]
-pub(super) struct Announced {
-    pub(super) session: SessionId,
-    /// Empty for workers.
-    pub(super) loader: LoaderId,
 }
 
 impl Host {

@@ -165,14 +165,23 @@ pub(super) struct Header {
 }
 
 /// What a request is for, as far as it matters here.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 pub(super) enum ResourceType {
     Document,
     Image,
     Script,
+    Stylesheet,
     Preflight,
+    #[default]
     #[serde(other)]
     Other,
+}
+
+impl ResourceType {
+    /// Whether a parser may wait for it.
+    pub(super) fn blocks_parsers(self) -> bool {
+        matches!(self, Self::Script | Self::Stylesheet)
+    }
 }
 
 /// What the process of a frame or worker says of a request that it makes.
@@ -181,6 +190,32 @@ pub(super) enum ResourceType {
 pub(super) struct RequestWillBeSent {
     pub(super) request_id: Arc<str>,
     pub(super) loader_id: LoaderId,
+    #[serde(default)]
+    pub(super) frame_id: Option<FrameId>,
+    #[serde(default, rename = "type")]
+    pub(super) resource_type: ResourceType,
+    pub(super) request: SentRequest,
+    pub(super) initiator: Initiator,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SentRequest {
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) is_link_preload: bool,
+}
+
+/// Why a request is made: by a parser at some place, by a script, or else.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Initiator {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) line_number: Option<f64>,
+    #[serde(default)]
+    pub(super) column_number: Option<f64>,
 }
 
 /// The headers of one response as they came over the wire.

@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     Host,
+    announced::Element,
     owner::Owner,
     protocol::{FrameId, LoaderId},
 };
@@ -30,13 +31,11 @@ const PROBE: &str = include_str!("../../shim/probe.js");
 
 /// A frame has this long to say whether an element is attributed; its own requests wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// An image that no element shows, such as a style sheet's, waits so long for its parser at most: whether there
-/// will be an element is known only when the document is complete.
-const NO_ELEMENT: Duration = Duration::from_secs(1);
 /// A page that is being navigated is not waited for for longer than this.
 const SUSPENDED: Duration = Duration::from_millis(50);
-/// So long the shim waits for its parser, in milliseconds; then the question is put again.
-const PARSER: u64 = 300;
+/// So long the shim waits for its parser, in milliseconds; then the question is put again while a script or style
+/// sheet blocks the parser. One that is not blocked makes its elements sooner.
+const PARSER: u64 = 150;
 /// A document that is replaced while it is asked is asked again, so often.
 const ATTEMPTS: usize = 3;
 /// So many URLs go into one question.
@@ -87,7 +86,16 @@ impl Questions {
 
 impl Host {
     /// Whether the element that makes a request has `attributionsrc`.
-    pub(super) async fn is_attributed(&self, owner: &Arc<Owner>, kind: Kind, url: &str) -> bool {
+    pub(super) async fn is_attributed(
+        &self,
+        owner: &Arc<Owner>,
+        kind: Kind,
+        url: &str,
+        element: Element,
+    ) -> bool {
+        if element == Element::None {
+            return false;
+        }
         let start = Instant::now();
         let asked = self.batched(owner, kind, url);
         tokio::pin!(asked);
@@ -102,12 +110,11 @@ impl Host {
                 Err(_) => {}
             }
         };
-        let patience = match kind {
-            Kind::Image => NO_ELEMENT,
-            Kind::Script => PATIENCE,
-        };
-        while verdict == Verdict::NotYet && start.elapsed() < patience {
+        let mut is_coming = element == Element::Ahead;
+        while verdict == Verdict::NotYet && is_coming && start.elapsed() < PATIENCE {
+            let was_blocked = self.requests().is_parser_blocked(&owner.frame);
             verdict = self.alone(owner, kind, url).await;
+            is_coming = was_blocked || self.requests().is_parser_blocked(&owner.frame);
         }
         verdict == Verdict::Attributed
     }

@@ -236,7 +236,7 @@ impl Host {
         });
     }
 
-    /// The page that a navigation landed on is gone.
+    /// The page that a navigation landed on is gone, and all its requests have ended.
     pub(super) fn navigation_ended(&self, owner: &Arc<Owner>, navigation: NavigationId) {
         self.with_agent(owner, "deferred triggers could not be stored", move |agent| {
             agent.navigation_ended(navigation)

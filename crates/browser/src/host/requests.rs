@@ -7,15 +7,11 @@ use std::{
 
 use ascribe_agent::NavigationId;
 use ascribe_headers::Eligibility;
-use tokio::sync::oneshot;
 use url::Url;
 
 use crate::Surface;
 
-use super::{
-    owner::{Announced, Owner},
-    protocol::FrameId,
-};
+use super::{owner::Owner, protocol::FrameId};
 
 /// Every request that the host knows of, by its name in the protocol's Network domain.
 #[derive(Default)]
@@ -23,10 +19,9 @@ pub(super) struct Requests {
     requests: HashMap<Arc<str>, Request>,
     /// In the order of their beginning, so that old ones make room.
     order: VecDeque<Arc<str>>,
-    announced: HashMap<Arc<str>, Announced>,
-    announced_order: VecDeque<Arc<str>>,
-    waiting: HashMap<Arc<str>, oneshot::Sender<()>>,
     background: HashMap<FrameId, usize>,
+    /// Navigations whose page is gone, but which still have requests under way.
+    leaving: HashMap<NavigationId, Arc<Owner>>,
 }
 
 /// A request and its redirects.
@@ -36,6 +31,8 @@ pub(super) struct Request {
     pub(super) eligibility: Eligibility,
     /// The navigation that a navigation request is, or that a background request belongs to.
     pub(super) navigation: Option<NavigationId>,
+    /// Whether its document's parser may wait for it.
+    pub(super) blocks_parser: bool,
     hops: Vec<Hop>,
     /// The first hop whose headers have not come on their own.
     next_headers: usize,
@@ -62,6 +59,7 @@ impl Request {
             surface,
             eligibility,
             navigation: None,
+            blocks_parser: false,
             hops: Vec::new(),
             next_headers: 0,
             registered_something: false,
@@ -116,38 +114,6 @@ fn leads_to(from: &str, status: u16, location: Option<&str>, to: &str) -> bool {
 }
 
 impl Requests {
-    /// A process says that it makes a request.
-    pub(super) fn announce(&mut self, id: &Arc<str>, announced: Announced) {
-        if let Some(waiting) = self.waiting.remove(id) {
-            // Whoever waited may have given up.
-            let _ = waiting.send(());
-        }
-        if self.announced.insert(Arc::clone(id), announced).is_none() {
-            self.announced_order.push_back(Arc::clone(id));
-        }
-        if self.announced_order.len() > MAX_REQUESTS
-            && let Some(oldest) = self.announced_order.pop_front()
-        {
-            self.announced.remove(&oldest);
-        }
-    }
-
-    pub(super) fn announced(&self, id: &str) -> Option<&Announced> {
-        self.announced.get(id)
-    }
-
-    /// Waits for a request's announcement.
-    pub(super) fn wait_for(&mut self, id: &Arc<str>) -> oneshot::Receiver<()> {
-        let (sender, receiver) = oneshot::channel();
-        if self.announced.contains_key(id) {
-            let _ = sender.send(());
-        } else {
-            self.waiting.retain(|_, waiting| !waiting.is_closed());
-            self.waiting.insert(Arc::clone(id), sender);
-        }
-        receiver
-    }
-
     pub(super) fn get(&mut self, id: &str) -> Option<&mut Request> {
         self.requests.get_mut(id)
     }
@@ -196,6 +162,38 @@ impl Requests {
             }
         }
         true
+    }
+
+    /// Whether a frame's parser may be waiting for a script or style sheet.
+    pub(super) fn is_parser_blocked(&self, frame: &FrameId) -> bool {
+        self.requests
+            .values()
+            .any(|request| request.blocks_parser && !request.ended && request.owner.frame == *frame)
+    }
+
+    /// The page that a navigation landed on is gone; true when nothing of it is under way any more.
+    pub(super) fn leave(&mut self, navigation: NavigationId, owner: &Arc<Owner>) -> bool {
+        let is_over = !self.involves(navigation);
+        if !is_over {
+            self.leaving.insert(navigation, Arc::clone(owner));
+        }
+        is_over
+    }
+
+    /// Navigations whose page is gone and whose last request has ended since.
+    pub(super) fn left(&mut self) -> Vec<(NavigationId, Arc<Owner>)> {
+        if self.leaving.is_empty() {
+            return Vec::new();
+        }
+        let over: Vec<_> =
+            self.leaving.keys().copied().filter(|navigation| !self.involves(*navigation)).collect();
+        over.into_iter().filter_map(|navigation| self.leaving.remove_entry(&navigation)).collect()
+    }
+
+    /// Whether a request is under way that may register something for a navigation.
+    fn involves(&self, navigation: NavigationId) -> bool {
+        let of = Some(navigation);
+        self.requests.values().any(|r| !r.ended && (r.navigation == of || r.owner.landing == of))
     }
 
     /// How many have not come to their end.
@@ -250,6 +248,38 @@ mod tests {
         assert!(!requests.is_full(&"other".into()));
         assert!(requests.end("7") && !requests.end("7"), "it ends once");
         assert!(!requests.is_full(&frame));
+    }
+
+    #[test]
+    fn a_navigation_is_left_when_its_last_request_has_ended() {
+        let mut requests = Requests::default();
+        let owner = || Arc::clone(&request(Surface::Img).owner);
+        let [gone, other] = [NavigationId(1), NavigationId(2)];
+        assert!(requests.leave(other, &owner()));
+        for (id, navigation) in [("1", gone), ("2", gone), ("3", other)] {
+            let mut request = request(Surface::LinkBackground);
+            request.navigation = Some(navigation);
+            requests.begin(&id.into(), request, "https://ads.example/");
+        }
+        assert!(!requests.leave(gone, &owner()));
+        for (id, left) in [("1", 0), ("3", 0), ("2", 1)] {
+            requests.end(id);
+            assert_eq!(requests.left().len(), left, "{id}");
+        }
+        assert!(requests.left().is_empty());
+    }
+
+    #[test]
+    fn a_parser_is_blocked_while_a_script_of_its_frame_is_under_way() {
+        let mut requests = Requests::default();
+        let (frame, other): (FrameId, FrameId) = ("frame".into(), "other".into());
+        requests.begin(&"1".into(), request(Surface::Subresource), "https://ads.example/");
+        assert!(!requests.is_parser_blocked(&frame));
+        let script = Request { blocks_parser: true, ..request(Surface::Script) };
+        requests.begin(&"2".into(), script, "https://ads.example/");
+        assert!(requests.is_parser_blocked(&frame) && !requests.is_parser_blocked(&other));
+        requests.end("2");
+        assert!(!requests.is_parser_blocked(&frame));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ascribe_agent::NavigationId;
 use ascribe_headers::HeaderName;
 
 use crate::cdp::SessionId;
@@ -14,7 +15,7 @@ use super::{
     Host,
     documents::ComingDocument,
     held::Held,
-    owner::Announced,
+    owner::Owner,
     protocol::{
         LoadingEnded, RequestPaused, RequestWillBeSent, ResponseReceived, ResponseReceivedExtraInfo, fields,
     },
@@ -88,7 +89,7 @@ impl Host {
 
     /// A page says that it makes a request.
     pub(super) fn announced(&self, sent: RequestWillBeSent, session: SessionId) {
-        self.requests().announce(&sent.request_id, Announced { session, loader: sent.loader_id });
+        self.announcements().announce(sent, session);
     }
 
     /// A page says how a request ended. Background requests may outlive their page: their responses tell.
@@ -127,6 +128,18 @@ impl Host {
         if let Some((owner, navigation)) = background {
             self.background_request_finished(&owner, navigation);
         }
+        let left = self.requests().left();
+        for (navigation, owner) in left {
+            self.navigation_ended(&owner, navigation);
+        }
+    }
+
+    /// The page that a navigation landed on is gone; its requests may still be under way.
+    pub(super) fn left(&self, owner: &Arc<Owner>, navigation: NavigationId) {
+        let is_over = self.requests().leave(navigation, owner);
+        if is_over {
+            self.navigation_ended(owner, navigation);
+        }
     }
 
     /// A request had to make room before it came to its end.
@@ -143,9 +156,7 @@ impl Host {
     }
 }
 
-fn background_navigation(
-    request: &Request,
-) -> Option<(Arc<super::owner::Owner>, ascribe_agent::NavigationId)> {
+fn background_navigation(request: &Request) -> Option<(Arc<Owner>, NavigationId)> {
     let navigation = request.navigation.filter(|_| request.surface.is_background())?;
     Some((Arc::clone(&request.owner), navigation))
 }

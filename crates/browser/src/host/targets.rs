@@ -188,6 +188,10 @@ impl Host {
     pub(super) fn detached(&self, detached: &DetachedFromTarget) {
         let session = &detached.session_id;
         self.client().session_gone(session);
+        let Some(kind) = self.targets().get(session).map(|target| target.kind) else { return };
+        if kind == Kind::Page {
+            self.page_left(session);
+        }
         let Some(target) = self.targets().sessions.remove(session) else { return };
         self.frames().session_gone(session);
         self.follows().forget(session);
@@ -197,6 +201,15 @@ impl Host {
         self.forget_contexts();
         if target.kind == Kind::Page {
             self.page_is_gone(&target.id, session);
+        }
+    }
+
+    /// A page is closed: the navigation that landed on it has ended.
+    fn page_left(&self, session: &SessionId) {
+        let Some(id) = self.targets().get(session).map(|target| Arc::clone(&target.id)) else { return };
+        let owner = Arc::new(self.owner(&id, None));
+        if let Some(landing) = owner.landing {
+            self.left(&owner, landing);
         }
     }
 
