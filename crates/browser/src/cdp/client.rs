@@ -132,7 +132,7 @@ impl Client {
         let command = Command { id, method, params, session_id: session.map(|session| &**session) };
         let mut text = serde_json::to_vec(&command).expect("commands are plain structures with string keys");
         text.push(0);
-        let sent = self.0.writer.send(text);
+        let sent = self.0.writer.send(&text);
         if !sent {
             tracing::error!("Chromium does not read its commands any more");
             self.close();

@@ -24,7 +24,7 @@ use super::{
     Host,
     owner::Owner,
     protocol::{BindingCalled, ExecutionContextCreated, ExecutionContextDestroyed, FrameId},
-    questions::Kind,
+    questions::{Kind, WORLD},
 };
 
 /// What pages have told.
@@ -140,6 +140,10 @@ impl Host {
     pub(super) fn world_created(&self, created: ExecutionContextCreated, session: &SessionId) {
         let context = created.context;
         if let Some(frame) = context.aux_data.and_then(|aux| aux.frame_id) {
+            if context.name == WORLD {
+                let loader = self.frames().get(&frame).and_then(|frame| frame.document.loader.clone());
+                return self.questions().found_world(&frame, loader, context.id);
+            }
             self.follows().worlds.entry(Arc::clone(session)).or_default().insert(context.id, frame);
         }
     }

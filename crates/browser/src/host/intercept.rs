@@ -64,10 +64,7 @@ impl Host {
         }
         // Documents are requested by the browser, not by the process that they will be in.
         let id = paused.id();
-        let waiting = match paused.resource_type {
-            ResourceType::Document => None,
-            _ => self.announcements().wait_for(&id),
-        };
+        let waiting = if self.can_begin(&paused) { None } else { self.announcements().wait_for(&id) };
         let Some(announced) = waiting else { return self.begin(paused, held) };
         let host = self.clone();
         self.spawn(async move {
@@ -75,6 +72,19 @@ impl Host {
             let _ = timeout(ANNOUNCEMENT, announced).await;
             host.begin(paused, held);
         });
+    }
+
+    /// Whether nothing that is to be decided about a request depends on its announcement.
+    fn can_begin(&self, paused: &RequestPaused) -> bool {
+        match paused.resource_type {
+            ResourceType::Document | ResourceType::Preflight => true,
+            ResourceType::Image | ResourceType::Script => false,
+            // Who requests it counts when it is answered.
+            ResourceType::Stylesheet | ResourceType::Other => {
+                let is_of_frame = self.frames().get(&paused.frame_id).is_some();
+                is_of_frame && self.secret().marker(&paused.request.url_fragment).is_none()
+            }
+        }
     }
 
     fn begin(&self, paused: RequestPaused, held: Held) {
@@ -97,7 +107,8 @@ impl Host {
                 if let Some((kind, owner, element)) = self.passed_on(&paused, announced.as_ref()) {
                     return self.element(paused, held, owner, kind, element);
                 }
-                let plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
+                let mut plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
+                plain.is_provisional = announced.is_none();
                 self.track(&paused, held, plain);
             }
         }
@@ -238,8 +249,5 @@ fn sent(surface: Surface, eligibility: Eligibility) -> Option<Eligibility> {
 /// not tell all: for documents, whose headers count before they are shown, and for what may outlive its page.
 fn intercepts(surface: Surface) -> bool {
     surface.is_background()
-        || matches!(
-            surface,
-            Surface::Link | Surface::WindowOpen | Surface::Navigation | Surface::Fetch | Surface::Xhr
-        )
+        || matches!(surface, Surface::Link | Surface::WindowOpen | Surface::Navigation | Surface::Fetch)
 }

@@ -76,6 +76,8 @@ pub(super) struct ExecutionContextCreated {
 pub(super) struct ExecutionContext {
     pub(super) id: i64,
     #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
     pub(super) aux_data: Option<AuxData>,
 }
 

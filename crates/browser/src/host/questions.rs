@@ -26,7 +26,7 @@ use super::{
 };
 
 /// The name of the isolated world.
-const WORLD: &str = "ascribe";
+pub(super) const WORLD: &str = "ascribe";
 const PROBE: &str = include_str!("../../shim/probe.js");
 
 /// A frame has this long to say whether an element is attributed; its own requests wait meanwhile.
@@ -81,6 +81,11 @@ struct Answer {
 impl Questions {
     pub(super) fn forget(&mut self, frame: &str) {
         self.worlds.remove(frame);
+    }
+
+    /// The world of a document was made with it.
+    pub(super) fn found_world(&mut self, frame: &FrameId, loader: Option<LoaderId>, world: i64) {
+        self.worlds.insert(Arc::clone(frame), (loader, world));
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Request {
     pub(super) eligibility: Eligibility,
     /// The navigation that a navigation request is, or that a background request belongs to.
     pub(super) navigation: Option<NavigationId>,
+    /// Whether its document is only supposed.
+    pub(super) is_provisional: bool,
     /// Whether its document's parser may wait for it.
     pub(super) blocks_parser: bool,
     hops: Vec<Hop>,
@@ -59,6 +61,7 @@ impl Request {
             surface,
             eligibility,
             navigation: None,
+            is_provisional: false,
             blocks_parser: false,
             hops: Vec::new(),
             next_headers: 0,

@@ -89,7 +89,20 @@ impl Host {
 
     /// A page says that it makes a request.
     pub(super) fn announced(&self, sent: RequestWillBeSent, session: SessionId) {
+        let id = Arc::clone(&sent.request_id);
         self.announcements().announce(sent, session);
+        let supposed = {
+            let mut requests = self.requests();
+            let request = requests.get(&id).filter(|request| request.is_provisional);
+            request.map(|request| Arc::clone(&request.owner.frame))
+        };
+        let Some(frame) = supposed else { return };
+        let announced = self.announcements().of(&id);
+        let owner = Arc::new(self.owner(&frame, announced.as_ref()));
+        if let Some(request) = self.requests().get(&id) {
+            request.owner = owner;
+            request.is_provisional = false;
+        }
     }
 
     /// A page says how a request ended. Background requests may outlive their page: their responses tell.

@@ -13,6 +13,7 @@ use crate::cdp::{ProtocolError, SessionId};
 use super::{
     Host,
     protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
+    questions::WORLD,
 };
 
 /// What is attached to.
@@ -164,6 +165,8 @@ impl Host {
         if kind.has_frames() {
             let shim = json!({"source": self.shim(), "runImmediately": true});
             tell("Page.addScriptToEvaluateOnNewDocument", shim);
+            // Every document will be asked for its elements: its isolated world is made with it.
+            tell("Page.addScriptToEvaluateOnNewDocument", json!({"source": "", "worldName": WORLD}));
             tell("Runtime.enable", json!({}));
             tell("Runtime.addBinding", json!({"name": self.secret().binding()}));
             tell("Page.enable", json!({}));
