@@ -1,4 +1,4 @@
-//! What the user agents are told beside registrations: pages that close, sites that clear their data, cookies, fences.
+//! What the user agents are told beside registrations: pages that close, sites that clear their data, cookies.
 
 mod common;
 
@@ -92,16 +92,15 @@ async fn debug_keys_need_cookies_where_another_site_is_on_top() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_page_without_anything_under_way_ends_its_navigation() {
+async fn a_page_that_closes_while_its_icon_is_asked_for_leaves_nothing_under_way() {
     let mut world = World::new().await;
     let shop = world.sites.site("shop.test");
+    shop.reply("/favicon.ico", Reply::silence());
     shop.reply("/", Reply::html("landed").header(REGISTER_TRIGGER, TRIGGER));
     let page = world.open("<a href=https://shop.test/ attributionsrc=https://ads.test/source>go</a>").await;
     page.click("a", Click::default()).await.expect("clicked");
     shop.wait_for("/").await.expect("landed");
-    world.attempts().await;
     page.close().await.expect("closed");
-    // It comes to rest: nothing waits for the page.
     world.attempts().await;
     world.browser.close().await;
 }

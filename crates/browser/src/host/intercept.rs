@@ -214,11 +214,18 @@ impl Host {
     pub(super) fn track(&self, paused: &RequestPaused, held: Held, mut request: Request) {
         request.blocks_parser = paused.resource_type.blocks_parsers();
         let (eligibility, surface) = (request.eligibility, request.surface);
-        let displaced = self.requests().begin(&paused.id(), request, &paused.request.url);
+        let owner = Arc::clone(&request.owner);
+        let id = paused.id();
+        let displaced = self.requests().begin(&id, request, &paused.request.url);
         if let Some(displaced) = displaced {
             self.forgotten(&displaced);
         }
         self.go_on(paused, held, sent(surface, eligibility), intercepts(surface));
+        let is_watched = owner.session.as_ref().is_some_and(|session| self.targets().get(session).is_some());
+        if !is_watched && !intercepts(surface) {
+            // Its page or worker is gone already: nobody will say how it ends.
+            self.ends_soon(id);
+        }
     }
 
     /// Sends a request with the headers that its eligibility has, and without those that the page made up.

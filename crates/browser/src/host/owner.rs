@@ -75,9 +75,11 @@ impl Host {
             Some(owner) => owner,
             None => of_worker(frame, worker.as_ref().map(|(_, _, url)| url.as_str())),
         };
-        if let Some((Kind::DedicatedWorker, _, url)) = worker {
-            owner.url = url;
+        if let Some((kind, _, url)) = worker {
             owner.session = announced.map(|announced| Arc::clone(&announced.session));
+            if kind == Kind::DedicatedWorker {
+                owner.url = url;
+            }
         }
         let context = owner.context.take().or(context);
         owner.context = context.filter(|context| !self.is_default_context(context));
