@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use ascribe_agent::NavigationId;
 use ascribe_headers::{Eligibility, HeaderName};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::{Diagnosis, Surface};
@@ -23,7 +23,7 @@ use super::{
     held::Held,
     marker::Marker,
     owner::Owner,
-    protocol::{Header, RequestPaused, ResourceType},
+    protocol::{FrameId, Header, RequestPaused, ResourceType},
     questions::Kind,
     requests::{MAX_BACKGROUND, Request},
     targets::Kind as TargetKind,
@@ -32,6 +32,16 @@ use super::{
 /// The process that makes a request says so before the request is held, nearly always; this is waited for it
 /// otherwise.
 const ANNOUNCEMENT: Duration = Duration::from_millis(250);
+
+/// After so much more each, a service worker's page is looked for again.
+const BEHIND: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(5), Duration::from_millis(15), Duration::from_millis(50)];
+
+/// What a service worker's request would be for, and for pages of which origin.
+struct PassingOn {
+    kind: Kind,
+    origin: String,
+}
 
 impl RequestPaused {
     /// The name that all hops of the request have.
@@ -104,12 +114,22 @@ impl Host {
             ResourceType::Script => self.element(paused, held, owner, Kind::Script, element),
             ResourceType::Preflight => self.go_on(&paused, held, None, false),
             ResourceType::Stylesheet | ResourceType::Other => {
-                if let Some((kind, owner, element)) = self.passed_on(&paused, announced.as_ref()) {
-                    return self.element(paused, held, owner, kind, element);
-                }
                 let mut plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
                 plain.is_provisional = announced.is_none();
-                self.track(&paused, held, plain);
+                match announced.and_then(|announced| self.may_pass_on(&paused, &announced)) {
+                    None => self.track(&paused, held, plain),
+                    Some(passing_on) => {
+                        let host = self.clone();
+                        self.spawn(async move {
+                            match host.passed_on(&paused.request.url, &passing_on).await {
+                                Some((owner, element)) => {
+                                    host.element(paused, held, owner, passing_on.kind, element);
+                                }
+                                None => host.track(&paused, held, plain),
+                            }
+                        });
+                    }
+                }
             }
         }
     }
@@ -153,18 +173,13 @@ impl Host {
         self.track(paused, held, request);
     }
 
-    /// Rule 4, for what a service worker requests because an element has asked for it, `fetch(event.request)`: the
-    /// element's kind and owner. The request has the headers that the element's would have had.
-    fn passed_on(
-        &self,
-        paused: &RequestPaused,
-        announced: Option<&Announced>,
-    ) -> Option<(Kind, Arc<Owner>, Element)> {
+    /// Rule 4, for service workers: a request may be what an element has asked for, `fetch(event.request)`. It has
+    /// the headers that the element's would have had.
+    fn may_pass_on(&self, paused: &RequestPaused, announced: &Announced) -> Option<PassingOn> {
         let worker = {
             let targets = self.targets();
-            let target =
-                targets.get(&announced?.session).filter(|target| target.kind == TargetKind::ServiceWorker)?;
-            Url::parse(&target.url).ok()?
+            let target = targets.get(&announced.session)?;
+            Url::parse(&target.url).ok().filter(|_| target.kind == TargetKind::ServiceWorker)?
         };
         let header = |wanted: &str| {
             let mut headers = paused.request.headers.iter();
@@ -175,14 +190,25 @@ impl Host {
         }
         let is_for_image = header("accept").is_some_and(|types| types.starts_with("image/"));
         let kind = if is_for_image { Kind::Image } else { Kind::Script };
-        let (kind, frame, announced) = {
-            let frames = self.frames();
-            self.announcements().with_service_worker(&paused.request.url, |of, frame| {
-                let origin = frames.get(frame).map(|frame| frame.document.origin.as_str());
-                of == kind && origin == Some(&*worker.origin().ascii_serialization())
-            })?
-        };
-        Some((kind, Arc::new(self.owner(&frame, Some(&announced))), announced.element))
+        Some(PassingOn { kind, origin: worker.origin().ascii_serialization() })
+    }
+
+    /// The owner of the element whose request a service worker passes on. The page's word may be behind the worker's.
+    async fn passed_on(&self, url: &str, passing_on: &PassingOn) -> Option<(Arc<Owner>, Element)> {
+        let PassingOn { kind, origin } = passing_on;
+        for delay in BEHIND {
+            sleep(delay).await;
+            let found = {
+                let frames = self.frames();
+                let is_of_origin =
+                    |frame: &FrameId| frames.get(frame).is_some_and(|f| f.document.origin == *origin);
+                self.announcements().with_service_worker(url, |of, frame| of == *kind && is_of_origin(frame))
+            };
+            if let Some((_, frame, announced)) = found {
+                return Some((Arc::new(self.owner(&frame, Some(&announced))), announced.element));
+            }
+        }
+        None
     }
 
     /// Rule 4.
