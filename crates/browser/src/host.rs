@@ -24,6 +24,7 @@ mod questions;
 mod registrar;
 mod requests;
 mod responses;
+mod service_workers;
 mod targets;
 
 use std::{
