@@ -22,6 +22,7 @@ mod owner;
 mod protocol;
 mod questions;
 mod registrar;
+mod request;
 mod requests;
 mod responses;
 mod service_workers;

@@ -19,7 +19,7 @@ use super::{
     held::Held,
     owner::Owner,
     protocol::{FrameId, RequestPaused},
-    requests::Request,
+    request::Request,
 };
 
 /// What is known of documents that have not been committed yet.

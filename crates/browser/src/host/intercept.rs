@@ -24,7 +24,8 @@ use super::{
     owner::Owner,
     protocol::{Header, RequestPaused, ResourceType},
     questions::Kind,
-    requests::{MAX_BACKGROUND, Request},
+    request::Request,
+    requests::MAX_BACKGROUND,
 };
 
 /// The process that makes a request says so before the request is held, nearly always; this is waited for it

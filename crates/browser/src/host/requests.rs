@@ -1,4 +1,4 @@
-//! The requests under way: what each may register, and which of its hops have been answered.
+//! The requests under way, and how many there may be.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -6,12 +6,8 @@ use std::{
 };
 
 use ascribe_agent::NavigationId;
-use ascribe_headers::Eligibility;
-use url::Url;
 
-use crate::Surface;
-
-use super::{owner::Owner, protocol::FrameId};
+use super::{owner::Owner, protocol::FrameId, request::Request};
 
 /// Every request that the host knows of, by its name in the protocol's Network domain.
 #[derive(Default)]
@@ -24,98 +20,10 @@ pub(super) struct Requests {
     leaving: HashMap<NavigationId, Arc<Owner>>,
 }
 
-/// A request and its redirects.
-pub(super) struct Request {
-    pub(super) owner: Arc<Owner>,
-    pub(super) surface: Surface,
-    pub(super) eligibility: Eligibility,
-    /// The navigation that a navigation request is, or that a background request belongs to.
-    pub(super) navigation: Option<NavigationId>,
-    /// Whether its document is only supposed.
-    pub(super) is_provisional: bool,
-    /// Whether its document's parser may wait for it.
-    pub(super) blocks_parser: bool,
-    hops: Vec<Hop>,
-    /// The first hop whose headers have not come on their own.
-    next_headers: usize,
-    pub(super) registered_something: bool,
-    ended: bool,
-}
-
-struct Hop {
-    url: String,
-    answered: bool,
-}
-
 /// More requests than this are not remembered: the oldest are forgotten.
 const MAX_REQUESTS: usize = 10_000;
 /// "30 concurrent attributionsrc requests per frame".
 pub(super) const MAX_BACKGROUND: usize = 30;
-/// More redirects than this are followed by no browser.
-const MAX_HOPS: usize = 64;
-
-impl Request {
-    pub(super) fn new(owner: Arc<Owner>, surface: Surface, eligibility: Eligibility) -> Self {
-        Self {
-            owner,
-            surface,
-            eligibility,
-            navigation: None,
-            is_provisional: false,
-            blocks_parser: false,
-            hops: Vec::new(),
-            next_headers: 0,
-            registered_something: false,
-            ended: false,
-        }
-    }
-
-    /// The URL of a hop.
-    pub(super) fn url(&self, hop: usize) -> &str {
-        self.hops.get(hop).map_or("", |hop| &hop.url)
-    }
-
-    pub(super) fn last_hop(&self) -> usize {
-        self.hops.len().saturating_sub(1)
-    }
-
-    /// Whether a hop's response is to be processed now; only the first who asks is told so.
-    pub(super) fn take(&mut self, hop: usize) -> bool {
-        self.hops.get_mut(hop).is_some_and(|hop| !std::mem::replace(&mut hop.answered, true))
-    }
-
-    /// Which hop the next headers that came over the wire belong to.
-    ///
-    /// No hop is sent before the host has seen it, so that all that can have been answered are known. A hop that
-    /// the browser answers itself, from HTTP to HTTPS, has no headers from the wire: it is passed over.
-    pub(super) fn hop_of_headers(&mut self, status: u16, location: Option<&str>) -> usize {
-        while let (Some(hop), Some(next)) =
-            (self.hops.get(self.next_headers), self.hops.get(self.next_headers + 1))
-        {
-            let upgraded = hop
-                .url
-                .strip_prefix("http://")
-                .is_some_and(|rest| next.url.strip_prefix("https://") == Some(rest));
-            if !upgraded || leads_to(&hop.url, status, location, &next.url) {
-                break;
-            }
-            self.next_headers += 1;
-        }
-        let hop = self.next_headers;
-        self.next_headers += 1;
-        hop
-    }
-}
-
-fn leads_to(from: &str, status: u16, location: Option<&str>, to: &str) -> bool {
-    let target = || Url::parse(from).ok()?.join(location?).ok();
-    (300..400).contains(&status)
-        && target().is_some_and(|mut target| {
-            target.set_fragment(None);
-            target.as_str() == to
-        })
-}
-
 impl Requests {
     pub(super) fn get(&mut self, id: &str) -> Option<&mut Request> {
         self.requests.get_mut(id)
@@ -123,7 +31,7 @@ impl Requests {
 
     /// A request begins; gives back one that had to make room.
     pub(super) fn begin(&mut self, id: &Arc<str>, mut request: Request, url: &str) -> Option<Request> {
-        request.hops.push(Hop { url: url.to_owned(), answered: false });
+        request.follow(url);
         if request.surface.is_background() {
             *self.background.entry(Arc::clone(&request.owner.frame)).or_default() += 1;
         }
@@ -141,9 +49,7 @@ impl Requests {
     /// A redirect is followed; gives the request, or nothing when it is not known (any more).
     pub(super) fn redirect(&mut self, id: &str, url: &str) -> Option<&mut Request> {
         let request = self.requests.get_mut(id)?;
-        if request.hops.len() < MAX_HOPS {
-            request.hops.push(Hop { url: url.to_owned(), answered: false });
-        }
+        request.follow(url);
         Some(request)
     }
 
@@ -217,8 +123,10 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
+    use ascribe_headers::Eligibility;
+
     use super::*;
-    use crate::host::owner::Barrier;
+    use crate::{Surface, host::owner::Barrier};
 
     fn request(surface: Surface) -> Request {
         let owner = Owner {
@@ -278,44 +186,12 @@ mod tests {
         let (frame, other): (FrameId, FrameId) = ("frame".into(), "other".into());
         requests.begin(&"1".into(), request(Surface::Subresource), "https://ads.example/");
         assert!(!requests.is_parser_blocked(&frame));
-        let script = Request { blocks_parser: true, ..request(Surface::Script) };
+        let mut script = request(Surface::Script);
+        script.blocks_parser = true;
         requests.begin(&"2".into(), script, "https://ads.example/");
         assert!(requests.is_parser_blocked(&frame) && !requests.is_parser_blocked(&other));
         requests.end("2");
         assert!(!requests.is_parser_blocked(&frame));
-    }
-
-    #[test]
-    fn each_hop_is_processed_once() {
-        let mut requests = Requests::default();
-        let id: Arc<str> = "1".into();
-        requests.begin(&id, request(Surface::Img), "https://ads.example/0");
-        requests.redirect(&id, "https://ads.example/1").expect("known");
-        let request = requests.get(&id).expect("known");
-        let hops = [request.hop_of_headers(302, Some("/1")), request.hop_of_headers(200, None)];
-        assert_eq!(hops, [0, 1]);
-        assert!(request.take(0) && request.take(1));
-        assert!(!request.take(0) && !request.take(1) && !request.take(2));
-    }
-
-    #[test]
-    fn a_hop_that_the_browser_answers_itself_is_passed_over() {
-        for (status, location, hop) in [
-            (200, None, 1),
-            (302, Some("https://other.example/"), 1),
-            (302, Some("https://ads.example/"), 0),
-            (302, Some("https://ads.example/#fragment"), 0),
-        ] {
-            let mut requests = Requests::default();
-            let id: Arc<str> = "1".into();
-            requests.begin(&id, request(Surface::Img), "http://ads.example/");
-            requests.redirect(&id, "https://ads.example/").expect("known");
-            assert_eq!(
-                requests.get(&id).expect("known").hop_of_headers(status, location),
-                hop,
-                "{location:?}"
-            );
-        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
         LoadingEnded, RequestPaused, RequestWillBeSent, ResponseReceived, ResponseReceivedExtraInfo, fields,
     },
     registrar::Answered,
-    requests::Request,
+    request::Request,
 };
 
 /// Headers that come from the wire may be behind the news that the response was blocked.
