@@ -208,11 +208,11 @@ mod tests {
     fn made_up_ids_pass_as_rarely_as_the_tag_says() {
         let layout = EventIdLayout::new(48, []).unwrap();
         assert_eq!(layout.tag_bits(), 16);
-        let tries = 1 << 18;
+        let tries = 1 << 16;
         let made_up = (0..tries).map(|n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let passed = made_up.filter(|&id| layout.open(id, &secrets(3)).is_some()).count();
-        // 4 expected; more than 20 has a probability below 10^-8.
-        assert!(passed <= 20, "{passed}");
+        // 1 expected; more than 12 has a probability below 10^-10.
+        assert!(passed <= 12, "{passed}");
     }
 
     #[test]

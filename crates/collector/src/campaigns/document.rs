@@ -86,6 +86,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The text, and where in it the table is.
+    pub(super) fn position(&self) -> (&'a str, usize) {
+        (self.text, self.at.start)
+    }
+
     /// A problem with the table as a whole.
     pub(super) fn problem(&self, what: &str, help: impl Into<String>, problems: &mut Problems) {
         let what = if self.path.is_empty() { what.to_owned() } else { format!("{} {what}", self.path) };
@@ -106,8 +111,20 @@ impl<'a> Section<'a> {
 impl<'a> Field<'a> {
     /// Says what is wrong with the value.
     pub(super) fn problem(&self, what: &str, help: impl Into<String>, problems: &mut Problems) {
-        let what = format!("{} {what}", self.path);
-        problems.push(ConfigProblem::at(self.text, self.at.start, what, help));
+        self.problem_at(self.at.start, what, help, problems);
+    }
+
+    /// Says what is wrong with something within the value.
+    pub(super) fn problem_at(
+        &self,
+        byte: usize,
+        what: &str,
+        help: impl Into<String>,
+        problems: &mut Problems,
+    ) {
+        let separator = if what.starts_with('[') { "" } else { " " };
+        let what = format!("{}{separator}{what}", self.path);
+        problems.push(ConfigProblem::at(self.text, byte, what, help));
     }
 
     pub(super) fn section(self, problems: &mut Problems) -> Option<Section<'a>> {
