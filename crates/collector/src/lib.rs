@@ -8,3 +8,6 @@ mod secrets;
 pub use campaigns::*;
 pub use event_ids::{EventId, EventIdField, EventIdLayout, InvalidLayout};
 pub use secrets::{Secret, SecretError, Secrets};
+
+mod store;
+pub use store::*;

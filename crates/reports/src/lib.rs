@@ -12,7 +12,8 @@
 //! The same report always has the same body, to the byte; only sealing draws at random, from a generator
 //! that is passed in. A user agent picks the key from the coordinator's [`KeySet`]. A reporting origin reads
 //! bodies with [`ReceivedEventLevelReport::parse`], [`ReceivedAggregatableReport::parse`] and
-//! [`ReceivedVerboseDebugReport::parse`]; an aggregation service reads on with [`SharedInfo::parse`], [`PrivateKeySet::find`], [`PrivateKey::open`] and [`Payload::parse`]. All
+//! [`ReceivedVerboseDebugReport::parse`]; an aggregation service reads on with [`SharedInfo::parse`],
+//! [`PrivateKeySet::find`], [`PrivateKey::open`] and [`Payload::parse`]. All
 //! that reads takes input from anybody: it never panics, and needs no more memory than the input's length
 //! allows.
 //!

@@ -1,0 +1,152 @@
+//! What several tests need: databases, and reports to put into them.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::{path::PathBuf, process::Command};
+
+use ascribe_collector::*;
+use ascribe_headers::{Coordinators, Destinations, FilteringIdMaxBytes, Site, SourceType, SuitableOrigin};
+use ascribe_reports::*;
+use tempfile::TempDir;
+
+/// A PostgreSQL server of its own, in a temporary directory; it ends when dropped.
+pub struct Server {
+    bin: PathBuf,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts it. The programs are looked for where distributions put them.
+    pub fn start() -> Self {
+        let bin = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .filter_map(|version| version.ok().map(|version| version.path().join("bin")))
+            .find(|bin| bin.join("pg_ctl").exists())
+            .expect("no PostgreSQL server in /usr/lib/postgresql: scripts/postgres.sh installs it");
+        let folder = tempfile::tempdir().unwrap();
+        let server = Self { bin, folder };
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(server.folder.path()));
+        }
+        let data = server.data();
+        run(server.program("initdb").args(["--auth=trust", "--username=ascribe", "--no-sync", "-D"]).arg(&data));
+        server.ctl(&["start", "--wait"]);
+        server
+    }
+
+    /// The URL of a new database.
+    pub fn database(&self, name: &str) -> String {
+        let socket = self.folder.path().display().to_string();
+        run(self.program("createdb").args(["--host", &socket, "--username=ascribe", name]));
+        format!("postgresql://ascribe@{}/{name}", socket.replace('/', "%2F"))
+    }
+
+    /// `pg_ctl` with these arguments.
+    pub fn ctl(&self, arguments: &[&str]) {
+        let socket = self.folder.path().display();
+        let options = format!("-c listen_addresses='' -c unix_socket_directories='{socket}'");
+        let log = self.folder.path().join("log");
+        run(self
+            .program("pg_ctl")
+            .args(arguments)
+            .arg("-D")
+            .arg(self.data())
+            .arg("-l")
+            .arg(log)
+            .arg("-o")
+            .arg(options));
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// PostgreSQL does not run as root.
+    fn program(&self, name: &str) -> Command {
+        let program = self.bin.join(name);
+        if !is_root() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command.current_dir(self.folder.path());
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.ctl(&["stop", "--mode=immediate"]);
+    }
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id");
+    id.stdout.trim_ascii() == b"0"
+}
+
+fn run(command: &mut Command) {
+    // Into files: a server that goes on would hold a pipe open.
+    let status = command.stdout(std::process::Stdio::null()).status().expect("the program can be run");
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+pub fn id(n: u128) -> ReportId {
+    ReportId::from_u128(n)
+}
+
+/// An event-level report as received.
+pub fn event(n: u128, campaign: Option<u64>, trigger_data: u64) -> NewReport {
+    NewReport {
+        endpoint: Endpoint::EventLevel,
+        received_at: Time::from_secs(1_700_000_100),
+        body: ReportBody::Event {
+            report: ReceivedEventLevelReport {
+                report_id: id(n),
+                destinations: Destinations::new([Site::parse("https://shop.example").unwrap()]).unwrap(),
+                source_event_id: u64::MAX,
+                source_type: SourceType::Navigation,
+                trigger_data,
+                randomized_trigger_rate: 0.002_426_3,
+                report_time: Time::from_secs(1_700_000_000),
+                debug_keys: DebugKeys { source: Some(u64::MAX), trigger: None },
+            },
+            campaign,
+        },
+    }
+}
+
+/// The body of an aggregatable report that was scheduled then, for that destination.
+pub fn aggregatable_body(n: u128, scheduled: i64, destination: &str) -> String {
+    let report = AggregatableReport {
+        report_id: id(n),
+        reporting_origin: SuitableOrigin::parse("https://ads.example").unwrap(),
+        destination: Site::parse(destination).unwrap(),
+        report_time: Time::from_secs(scheduled),
+        source_registration_time: None,
+        contributions: [].into(),
+        coordinator: Coordinators::chromium().default_coordinator().clone(),
+        trigger_context_id: None,
+        filtering_id_max_bytes: FilteringIdMaxBytes::DEFAULT,
+        debug_keys: DebugKeys::default(),
+    };
+    report.body(&SealedPayload { key_id: "key-1".into(), ciphertext: n.to_be_bytes().repeat(4) })
+}
+
+/// An aggregatable report as received.
+pub fn aggregatable(n: u128, scheduled: i64, destination: &str) -> NewReport {
+    let body = aggregatable_body(n, scheduled, destination);
+    NewReport {
+        endpoint: Endpoint::Aggregatable,
+        received_at: Time::from_secs(scheduled + 10),
+        body: ReportBody::Aggregatable(ReceivedAggregatableReport::parse(body.as_bytes()).unwrap()),
+    }
+}
+
+pub fn verbose(body: &str) -> NewReport {
+    NewReport {
+        endpoint: Endpoint::VerboseDebug,
+        received_at: Time::from_secs(1_700_000_000),
+        body: ReportBody::Verbose(ReceivedVerboseDebugReport::parse(body.as_bytes()).unwrap()),
+    }
+}
