@@ -28,6 +28,7 @@ use ascribe_headers::SuitableOrigin;
 use crate::{event_ids::EventIdLayout, secrets::Secrets};
 
 pub use campaign::Campaign;
+pub(crate) use check::states;
 pub use check::{CampaignCheck, CheckReport, MeasureCheck, Spread};
 pub use conversion::{Amount, Conversion};
 pub use key_scheme::{CONTRIBUTION_BUDGET, Dimension, DimensionKind, KeyScheme, Measure, Side};

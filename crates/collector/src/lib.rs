@@ -1,13 +1,29 @@
 //! A reporting origin for the Attribution Reporting API.
 
 mod campaigns;
+mod clock;
+mod collector;
 mod event_ids;
+mod intake;
+mod metrics;
 mod parameters;
+mod registrations;
 mod secrets;
-
-pub use campaigns::*;
-pub use event_ids::{EventId, EventIdField, EventIdLayout, InvalidLayout};
-pub use secrets::{Secret, SecretError, Secrets};
-
+mod server;
 mod store;
-pub use store::*;
+
+pub use campaigns::{
+    Amount, CONTRIBUTION_BUDGET, Campaign, CampaignCheck, Campaigns, CheckReport, ConfigProblem,
+    ConfigProblems, Conversion, Dimension, DimensionKind, FurtherOrigin, InvalidRedirect, KeyScheme,
+    LandingPage, Measure, MeasureCheck, Side, Spread,
+};
+pub use clock::Clock;
+pub use collector::Collector;
+pub use event_ids::{EventId, EventIdField, EventIdLayout, InvalidLayout};
+pub use intake::{Limits, Overload};
+pub use metrics::Metrics;
+pub use secrets::{Secret, SecretError, Secrets};
+pub use store::{
+    Batch, BatchKey, BatchPlan, BatchedReport, EventCount, NewReport, ReportBody, ServedSource, Store,
+    StoreError, StoreLocation, VerboseReport,
+};
