@@ -16,19 +16,24 @@ use std::{
 
 use axum::{Router, body::Body};
 use http::Response;
-use hyper::service::service_fn;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_rustls::{TlsAcceptor, rustls};
 use tower_service::Service;
 
-use crate::collector::Collector;
+use crate::collector::{Collector, Inner};
 
 /// The address of the connection that a request came by.
 #[derive(Clone, Copy, Debug)]
@@ -40,27 +45,27 @@ pub(crate) struct ResetConnection;
 
 /// How long requests that are under way may go on when the server is to end.
 const GRACE: Duration = Duration::from_secs(20);
+/// The longest head of a request.
+const MAX_HEAD_BYTES: u32 = 64 * 1024;
 /// How long to wait when the system has no more connections to give.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
 impl Collector {
     /// Serves the routes until `shutdown` is done, then ends what is under way.
     ///
-    /// More connections than the limits allow wait to be accepted.
-    pub async fn serve(&self, listener: TcpListener, routes: Router, shutdown: impl Future<Output = ()>) {
-        let collector = self.inner().clone();
-        let limits = &collector.limits;
-        let mut http = Builder::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(64 * 1024);
-        http.http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(64)
-            .max_header_list_size(64 * 1024)
-            .keep_alive_interval(limits.head_timeout)
-            .keep_alive_timeout(limits.head_timeout);
-        let http = Arc::new(http);
-        let free = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    /// With `tls`, over TLS, in HTTP/2 if the client agrees to it by ALPN; else in HTTP/1.1. More connections
+    /// than the limits allow wait to be accepted.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        routes: Router,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let collector = self.inner();
+        let free = Arc::new(Semaphore::new(collector.limits.connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
+        let tls = tls.map(TlsAcceptor::from);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let accepted = async {
@@ -83,24 +88,19 @@ impl Collector {
             };
             // Answers are small, and wait for nothing.
             let _ = stream.set_nodelay(true);
-            let reset = Arc::new(AtomicBool::new(false));
-            let socket = Socket { stream, reset: reset.clone() };
-            let peer = Peer(peer.ip());
-            let routes = routes.clone();
-            let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(peer);
-                let answer = routes.clone().call(request.map(Body::new));
-                let reset = reset.clone();
-                async move { or_reset(answer.await, &reset) }
-            });
-            let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
-            let watched = graceful.watch(connection);
-            let collector = collector.clone();
+            let connection = Connection {
+                collector: collector.clone(),
+                routes: routes.clone(),
+                peer: Peer(peer.ip()),
+                reset: Arc::new(AtomicBool::new(false)),
+                watcher: graceful.watcher(),
+            };
+            let tls = tls.clone();
             tokio::spawn(async move {
-                collector.metrics.connections.inc();
-                // What ends a connection early is the client's affair.
-                let _ = watched.await;
-                collector.metrics.connections.dec();
+                let metrics = connection.collector.metrics.clone();
+                metrics.connections.inc();
+                connection.serve(stream, tls).await;
+                metrics.connections.dec();
                 drop(permit);
             });
         }
@@ -108,6 +108,70 @@ impl Collector {
         if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
             tracing::warn!("requests were still under way at the end");
         }
+    }
+}
+
+/// A connection, and what its requests need.
+struct Connection {
+    collector: Inner,
+    routes: Router,
+    peer: Peer,
+    reset: Arc<AtomicBool>,
+    watcher: Watcher,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let socket = Socket { stream, reset: self.reset.clone() };
+        let Some(tls) = tls else { return self.serve_http1(socket).await };
+        let handshake = tokio::time::timeout(self.collector.limits.head_timeout, tls.accept(socket));
+        let Ok(Ok(stream)) = handshake.await else {
+            self.collector.metrics.refused_connections.get_or_create(&[("reason", "tls")]).inc();
+            return;
+        };
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => self.serve_http2(stream).await,
+            _ => self.serve_http1(stream).await,
+        }
+    }
+
+    /// What ends a connection early is the client's affair.
+    async fn serve_http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.collector.limits.head_timeout)
+            .max_buf_size(MAX_HEAD_BYTES as usize);
+        let connection = http.serve_connection(TokioIo::new(stream), self.service());
+        let _ = self.watcher.watch(connection).await;
+    }
+
+    async fn serve_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let timeout = self.collector.limits.head_timeout;
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
+            .max_concurrent_streams(64)
+            .max_header_list_size(MAX_HEAD_BYTES)
+            .keep_alive_interval(timeout)
+            .keep_alive_timeout(timeout);
+        let connection = http.serve_connection(TokioIo::new(stream), self.service());
+        let _ = self.watcher.watch(connection).await;
+    }
+
+    fn service(
+        &self,
+    ) -> impl hyper::service::Service<
+        http::Request<Incoming>,
+        Response = Response<Body>,
+        Error = io::Error,
+        Future: Send + 'static,
+    > + use<> {
+        let (routes, peer, reset) = (self.routes.clone(), self.peer, self.reset.clone());
+        service_fn(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            let answer = routes.clone().call(request.map(Body::new));
+            let reset = reset.clone();
+            async move { or_reset(answer.await, &reset) }
+        })
     }
 }
 

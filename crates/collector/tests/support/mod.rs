@@ -8,6 +8,76 @@ use ascribe_headers::{Coordinators, Destinations, FilteringIdMaxBytes, Site, Sou
 use ascribe_reports::*;
 use tempfile::TempDir;
 
+/// The campaigns file that is shown to people.
+pub const EXAMPLE: &str = include_str!("../../examples/campaigns.toml");
+
+pub fn secrets() -> Secrets {
+    Secrets::new(Secret::from_bytes([1; 32]), [])
+}
+
+pub fn campaigns() -> Campaigns {
+    Campaigns::parse(EXAMPLE, secrets()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A collector that serves on a port of its own.
+pub struct Serving {
+    pub collector: std::sync::Arc<Collector>,
+    pub url: String,
+    pub store: StoreLocation,
+    pub folder: TempDir,
+    end: Option<tokio::sync::oneshot::Sender<()>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    pub async fn start(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StoreLocation::File(folder.path().join("reports.db"));
+        Self::with_store(limits, store, folder).await
+    }
+
+    pub async fn with_store(limits: Limits, store: StoreLocation, folder: TempDir) -> Self {
+        let clock = Clock::new(|| Time::from_secs(1_700_000_100));
+        let collector = Collector::start(campaigns(), store.clone(), limits, clock).unwrap();
+        let collector = std::sync::Arc::new(collector);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn({
+            let collector = collector.clone();
+            let routes = collector.public_routes().merge(collector.operations_routes());
+            async move { collector.serve(listener, routes, None, async { drop(ended.await) }).await }
+        });
+        Self { collector, url, store, folder, end: Some(end), task }
+    }
+
+    /// Ends it in good order; what it stored stays.
+    pub async fn end(mut self) -> TempDir {
+        drop(self.end.take());
+        self.task.await.unwrap();
+        self.folder
+    }
+
+    pub fn stored(&self, endpoint: Endpoint) -> u64 {
+        Store::open(&self.store).unwrap().count(endpoint).unwrap()
+    }
+
+    pub async fn metrics(&self) -> String {
+        client().get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
+    pub async fn post(&self, endpoint: Endpoint, body: impl Into<reqwest::Body>) -> u16 {
+        let url = format!("{}{}", self.url, endpoint.path());
+        let request = client().post(url).header("content-type", "application/json").body(body);
+        request.send().await.unwrap().status().as_u16()
+    }
+}
+
+/// A client that follows no redirects.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+}
+
 /// A PostgreSQL server of its own, in a temporary directory; it ends when dropped.
 pub struct Server {
     bin: PathBuf,
