@@ -1,8 +1,10 @@
 //! A reporting origin for the Attribution Reporting API.
 
+mod batches;
 mod campaigns;
 mod clock;
 mod collector;
+mod estimates;
 mod event_ids;
 mod intake;
 mod metrics;
@@ -12,6 +14,7 @@ mod secrets;
 mod server;
 mod store;
 
+pub use batches::{BatchError, BatchOptions, BatchPlace, Batcher, REPORTS_SCHEMA};
 pub use campaigns::{
     Amount, CONTRIBUTION_BUDGET, Campaign, CampaignCheck, Campaigns, CheckReport, ConfigProblem,
     ConfigProblems, Conversion, Dimension, DimensionKind, FurtherOrigin, InvalidRedirect, KeyScheme,
@@ -19,6 +22,7 @@ pub use campaigns::{
 };
 pub use clock::Clock;
 pub use collector::Collector;
+pub use estimates::{Estimate, NoiseModel, estimates};
 pub use event_ids::{EventId, EventIdField, EventIdLayout, InvalidLayout};
 pub use intake::{Limits, Overload};
 pub use metrics::Metrics;
