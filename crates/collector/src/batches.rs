@@ -121,7 +121,12 @@ impl Batcher {
     }
 
     /// Writes the files of a batch, then its manifest.
-    fn write(&self, batch: &Batch, store: &mut Store, runtime: &tokio::runtime::Handle) -> Result<(), BatchError> {
+    fn write(
+        &self,
+        batch: &Batch,
+        store: &mut Store,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(), BatchError> {
         let folder = place::folder(batch);
         let per_file = self.options.reports_per_file.max(1);
         let (mut files, mut after, mut found) = (Vec::new(), 0, 0);
@@ -148,7 +153,8 @@ impl Batcher {
             reports: batch.reports,
             files,
         };
-        let manifest = serde_json::to_vec_pretty(&manifest).expect("texts, numbers and a list of texts are JSON");
+        let manifest =
+            serde_json::to_vec_pretty(&manifest).expect("texts, numbers and a list of texts are JSON");
         self.put(&folder.join("manifest.json"), manifest, runtime)
     }
 

@@ -75,7 +75,8 @@ impl Collector {
     #[must_use]
     pub fn public_routes(&self) -> Router {
         let reports = Endpoint::ALL.into_iter().fold(Router::new(), |router, endpoint| {
-            let receive = move |state: State<Inner>, request: Request| intake::receive(endpoint, state, request);
+            let receive =
+                move |state: State<Inner>, request: Request| intake::receive(endpoint, state, request);
             router.route(endpoint.path(), post(receive))
         });
         reports.merge(registrations::routes()).with_state(self.0.clone())

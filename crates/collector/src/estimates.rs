@@ -69,8 +69,8 @@ impl NoiseModel {
         let reports = f64::from(states.max_event_level_reports());
         let windows = f64::from(states.windows());
         let letters = windows * f64::from(states.trigger_data()) + 1.0;
-        let variance =
-            reports * windows * (letters - windows) * (letters + reports) / (letters * letters * (letters + 1.0));
+        let variance = reports * windows * (letters - windows) * (letters + reports)
+            / (letters * letters * (letters + 1.0));
         Self {
             flip: flip_probability(states.count(), epsilon),
             max_reports: reports,
@@ -106,7 +106,8 @@ impl NoiseModel {
         let deviation = if self.flip * sources >= MANY {
             NORMAL_95 * variance.sqrt()
         } else {
-            (2.0 * LOG_2_OVER_ALPHA * variance).sqrt() + LOG_2_OVER_ALPHA * self.max_reports / 3.0 * f64::from(self.flip > 0.0)
+            (2.0 * LOG_2_OVER_ALPHA * variance).sqrt()
+                + LOG_2_OVER_ALPHA * self.max_reports / 3.0 * f64::from(self.flip > 0.0)
         };
         Some((estimate, estimate - deviation / kept, estimate + deviation / kept))
     }

@@ -109,7 +109,10 @@ impl EventIdLayout {
             let text = value(&field.name).unwrap_or_default();
             let number = match field.hashed {
                 true if text.is_empty() => 0,
-                true => secret.hash(Purpose::EventIdField, &[field.name.as_bytes(), text.as_bytes()]) >> (64 - field.bits),
+                true => {
+                    secret.hash(Purpose::EventIdField, &[field.name.as_bytes(), text.as_bytes()])
+                        >> (64 - field.bits)
+                }
                 false => text.parse().ok().filter(|&number| fits(number, field.bits)).unwrap_or(0),
             };
             upper = upper << field.bits | number;

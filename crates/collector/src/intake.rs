@@ -47,7 +47,11 @@ pub(crate) use writer::{NotStored, Writer};
 const AHEAD_SECONDS: i64 = 3600;
 
 /// Takes one report.
-pub(crate) async fn receive(endpoint: Endpoint, State(collector): State<Inner>, request: Request) -> Response {
+pub(crate) async fn receive(
+    endpoint: Endpoint,
+    State(collector): State<Inner>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let outcome = take(endpoint, &collector, &parts.headers, parts.extensions.get(), body).await;
     collector.metrics.report(name(endpoint), outcome.as_str());
@@ -206,7 +210,8 @@ fn scheduled(report: &NewReport) -> Option<Time> {
 
 /// Who sent a request, as far as it is known.
 fn client(headers: &HeaderMap, peer: Option<&Peer>, limits: &Limits) -> Option<IpAddr> {
-    let told = limits.client_address_header.as_ref().and_then(|name| headers.get_all(name).iter().next_back());
+    let told =
+        limits.client_address_header.as_ref().and_then(|name| headers.get_all(name).iter().next_back());
     let last = told.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
     last.or(peer.map(|peer| peer.0))
 }

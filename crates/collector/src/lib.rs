@@ -13,6 +13,7 @@ mod registrations;
 mod secrets;
 mod server;
 mod store;
+mod tags;
 
 pub use batches::{BatchError, BatchOptions, BatchPlace, Batcher, REPORTS_SCHEMA};
 pub use campaigns::{
@@ -31,3 +32,4 @@ pub use store::{
     Batch, BatchKey, BatchPlan, BatchedReport, EventCount, NewReport, ReportBody, ServedSource, Store,
     StoreError, StoreLocation, VerboseReport,
 };
+pub use tags::Tag;

@@ -108,7 +108,9 @@ async fn conversion(
 ) -> Response {
     let (name, form) = Form::of(&name);
     let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
-    let Some(conversion) = campaigns.conversion(name) else { return unknown(&collector, "conversion", &headers) };
+    let Some(conversion) = campaigns.conversion(name) else {
+        return unknown(&collector, "conversion", &headers);
+    };
     let mut answer = Answer::new(form, &headers);
     let eligible = Eligible::of(&headers);
     if eligible.trigger {
@@ -165,8 +167,7 @@ fn served(
 fn register(answer: &mut Answer, name: HeaderName, json: &str, campaigns: &Campaigns) {
     answer.header(name.as_str(), &ascii(json));
     if campaigns.report_header_errors {
-        let info =
-            ascribe_headers::RegistrationInfo { report_header_errors: true, preferred_platform: None };
+        let info = ascribe_headers::RegistrationInfo { report_header_errors: true, preferred_platform: None };
         answer.header(HeaderName::Info.as_str(), &info.to_string());
     }
 }

@@ -105,7 +105,8 @@ impl Secret {
 
     /// The first 64 bits of HMAC-SHA-256 of the parts, each preceded by its length.
     pub(crate) fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> u64 {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0[..]).expect("HMAC takes keys of any length");
+        let mut mac =
+            <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0[..]).expect("HMAC takes keys of any length");
         mac.update(match purpose {
             Purpose::EventIdTag => b"ascribe source event id tag",
             Purpose::EventIdField => b"ascribe source event id field",
@@ -204,7 +205,9 @@ mod tests {
     #[test]
     fn a_file_of_anything_else_is_no_secret() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("short", "ab".repeat(31)), ("long", "ab".repeat(33)), ("other", "zz".repeat(32))] {
+        for (name, text) in
+            [("short", "ab".repeat(31)), ("long", "ab".repeat(33)), ("other", "zz".repeat(32))]
+        {
             let path = folder.path().join(name);
             Secret::read_or_create(&path, [0; 32]).unwrap();
             std::fs::write(&path, text).unwrap();

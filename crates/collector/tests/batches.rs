@@ -42,7 +42,8 @@ fn runtime() -> tokio::runtime::Runtime {
 /// A store with 10 reports of one hour, 3 of another destination, and 1 of the next hour.
 fn filled(folder: &FilePath) -> Store {
     let mut store = Store::open(&StoreLocation::File(folder.join("reports.db"))).unwrap();
-    let mut reports: Vec<_> = (0..10).map(|n| aggregatable(n, START + n as i64, "https://shop.example")).collect();
+    let mut reports: Vec<_> =
+        (0..10).map(|n| aggregatable(n, START + n as i64, "https://shop.example")).collect();
     reports.extend((10..13).map(|n| aggregatable(n, START, "https://other.example")));
     reports.push(aggregatable(13, START + 3600, "https://shop.example"));
     store.insert(&reports).unwrap();
@@ -58,7 +59,8 @@ fn files(place: &InMemory) -> BTreeMap<String, Vec<u8>> {
         let list = runtime.block_on(place.list_with_delimiter(Some(&folder))).unwrap();
         folders.extend(list.common_prefixes);
         for object in list.objects {
-            let bytes = runtime.block_on(async { place.get(&object.location).await.unwrap().bytes().await.unwrap() });
+            let bytes =
+                runtime.block_on(async { place.get(&object.location).await.unwrap().bytes().await.unwrap() });
             files.insert(object.location.to_string(), bytes.to_vec());
         }
     }
@@ -69,10 +71,12 @@ fn files(place: &InMemory) -> BTreeMap<String, Vec<u8>> {
 fn avro(file: &[u8]) -> Vec<(Vec<u8>, String, String)> {
     use apache_avro::types::Value;
     let record = |value| match value {
-        Ok(Value::Record(fields)) => match <[_; 3]>::try_from(fields.into_iter().map(|f| f.1).collect::<Vec<_>>()) {
-            Ok([Value::Bytes(payload), Value::String(key), Value::String(info)]) => (payload, key, info),
-            other => panic!("{other:?}"),
-        },
+        Ok(Value::Record(fields)) => {
+            match <[_; 3]>::try_from(fields.into_iter().map(|f| f.1).collect::<Vec<_>>()) {
+                Ok([Value::Bytes(payload), Value::String(key), Value::String(info)]) => (payload, key, info),
+                other => panic!("{other:?}"),
+            }
+        }
         other => panic!("{other:?}"),
     };
     apache_avro::Reader::new(file).unwrap().map(record).collect()
@@ -99,14 +103,25 @@ fn batches_are_files_with_a_manifest() {
     let manifest: serde_json::Value =
         serde_json::from_slice(&found[&format!("{of_shop}/manifest.json")]).unwrap();
     assert_eq!(manifest["reports"], 10);
-    assert_eq!(manifest["files"], serde_json::json!(["reports-00000.avro", "reports-00001.avro", "reports-00002.avro"]));
+    assert_eq!(
+        manifest["files"],
+        serde_json::json!(["reports-00000.avro", "reports-00001.avro", "reports-00002.avro"])
+    );
     assert_eq!(manifest["attribution_destination"], "https://shop.example");
-    assert_eq!((&manifest["period_start"], &manifest["period_seconds"], &manifest["late"]), (&START.into(), &3600.into(), &0.into()));
+    assert_eq!(
+        (&manifest["period_start"], &manifest["period_seconds"], &manifest["late"]),
+        (&START.into(), &3600.into(), &0.into())
+    );
     // The reports as they came, to the byte, in their order.
-    let reports: Vec<_> = (0..3).flat_map(|n| avro(&found[&format!("{of_shop}/reports-0000{n}.avro")])).collect();
+    let reports: Vec<_> =
+        (0..3).flat_map(|n| avro(&found[&format!("{of_shop}/reports-0000{n}.avro")])).collect();
     for (n, (payload, key_id, shared_info)) in reports.iter().enumerate() {
-        let body: serde_json::Value =
-            serde_json::from_str(&support::aggregatable_body(n as u128, START + n as i64, "https://shop.example")).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&support::aggregatable_body(
+            n as u128,
+            START + n as i64,
+            "https://shop.example",
+        ))
+        .unwrap();
         assert_eq!(body["shared_info"], *shared_info);
         assert_eq!((payload, key_id.as_str()), (&(n as u128).to_be_bytes().repeat(4), "key-1"));
     }
@@ -161,11 +176,17 @@ impl Failing {
     async fn put_or_fail(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let fails = self.left.fetch_sub(1, Ordering::Relaxed) <= 0;
         if fails && !self.after {
-            return Err(object_store::Error::NotImplemented { operation: "put".into(), implementer: "test".into() });
+            return Err(object_store::Error::NotImplemented {
+                operation: "put".into(),
+                implementer: "test".into(),
+            });
         }
         let put = self.inner.put_opts(path, payload, options).await;
         match fails {
-            true => Err(object_store::Error::NotImplemented { operation: "put".into(), implementer: "test".into() }),
+            true => Err(object_store::Error::NotImplemented {
+                operation: "put".into(),
+                implementer: "test".into(),
+            }),
             false => put,
         }
     }
@@ -177,7 +198,11 @@ impl ObjectStore for Failing {
         self.put_or_fail(path, payload, options).await
     }
 
-    async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(path, options).await
     }
 
@@ -229,7 +254,8 @@ fn a_report_is_in_exactly_one_batch_wherever_writing_stops() {
             batcher(inner.clone(), 4).run(&mut store, runtime().handle()).unwrap();
             let mut found = files(&inner);
             let late = found.split_off("attribution-reporting/shop.example/2023-11-15T00Z/batch-4-late-1");
-            let (late, next): (BTreeMap<_, _>, BTreeMap<_, _>) = late.into_iter().partition(|(name, _)| name.contains("late"));
+            let (late, next): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                late.into_iter().partition(|(name, _)| name.contains("late"));
             found.extend(next);
             assert_eq!(late.len(), 3, "the report that came later is in a batch of its own");
             assert_eq!(found.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
@@ -255,17 +281,18 @@ fn a_batch_that_was_assigned_and_not_begun_is_written() {
 
 #[test]
 fn parquet_has_a_column_for_what_analysis_needs() {
-    use parquet::{
-        file::reader::{FileReader, SerializedFileReader},
-    };
+    use parquet::file::reader::{FileReader, SerializedFileReader};
     let folder = tempfile::tempdir().unwrap();
     let (mut store, place) = (filled(folder.path()), Arc::new(InMemory::new()));
     batcher(place.clone(), 100).run(&mut store, runtime().handle()).unwrap();
-    let file = files(&place).remove("attribution-reporting/shop.example/2023-11-15T00Z/batch-2/reports-00000.parquet").unwrap();
+    let file = files(&place)
+        .remove("attribution-reporting/shop.example/2023-11-15T00Z/batch-2/reports-00000.parquet")
+        .unwrap();
     let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
     let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 10);
-    let columns: Vec<_> = rows[3].get_column_iter().map(|(name, field)| (name.as_str(), field.to_string())).collect();
+    let columns: Vec<_> =
+        rows[3].get_column_iter().map(|(name, field)| (name.as_str(), field.to_string())).collect();
     assert_eq!(columns.len(), 6, "{columns:?}");
     assert_eq!(columns[0], ("report_id", r#""00000000-0000-0000-0000-000000000003""#.to_owned()));
     assert_eq!(columns[2], ("scheduled_report_time", "2023-11-15 00:00:03.000 +00:00".to_owned()));
@@ -286,13 +313,19 @@ fn the_schema_is_that_of_the_aggregation_service() {
 #[test]
 fn fastavro_reads_a_batch() {
     let Ok(python) = std::env::var("ASCRIBE_INTEROP_PYTHON") else {
-        writeln!(std::io::stderr(), "skipped: ASCRIBE_INTEROP_PYTHON names no Python with fastavro; see scripts/interop-venv.sh").unwrap();
+        writeln!(
+            std::io::stderr(),
+            "skipped: ASCRIBE_INTEROP_PYTHON names no Python with fastavro; see scripts/interop-venv.sh"
+        )
+        .unwrap();
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let (mut store, place) = (filled(folder.path()), Arc::new(InMemory::new()));
     batcher(place.clone(), 100).run(&mut store, runtime().handle()).unwrap();
-    let file = files(&place).remove("attribution-reporting/shop.example/2023-11-15T00Z/batch-2/reports-00000.avro").unwrap();
+    let file = files(&place)
+        .remove("attribution-reporting/shop.example/2023-11-15T00Z/batch-2/reports-00000.avro")
+        .unwrap();
     let path = folder.path().join("reports.avro");
     std::fs::write(&path, &file).unwrap();
     let script = concat!(
@@ -302,14 +335,17 @@ fn fastavro_reads_a_batch() {
         "    rows = [[base64.b64encode(r['payload']).decode(), r['key_id'], r['shared_info']] for r in reader]\n",
         "    print(json.dumps([reader.writer_schema['name'], rows]))\n",
     );
-    let output = Command::new(&python).arg("-c").arg(script).arg(&path).output().expect("ASCRIBE_INTEROP_PYTHON");
+    let output =
+        Command::new(&python).arg("-c").arg(script).arg(&path).output().expect("ASCRIBE_INTEROP_PYTHON");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(read[0], "AggregatableReport");
     use base64::Engine;
     let expected: Vec<_> = avro(&file)
         .into_iter()
-        .map(|(payload, key_id, info)| serde_json::json!([base64::prelude::BASE64_STANDARD.encode(payload), key_id, info]))
+        .map(|(payload, key_id, info)| {
+            serde_json::json!([base64::prelude::BASE64_STANDARD.encode(payload), key_id, info])
+        })
         .collect();
     assert_eq!(read[1].as_array().unwrap().len(), 10);
     assert_eq!(read[1], serde_json::Value::Array(expected));

@@ -20,7 +20,10 @@ fn simulate(
     rng: &mut ChaCha20Rng,
     true_output: impl Fn(u64, &mut ChaCha20Rng) -> Vec<u8>,
 ) -> World {
-    let mut world = World { truth: vec![0; states.trigger_data().into()], received: vec![0; states.trigger_data().into()] };
+    let mut world = World {
+        truth: vec![0; states.trigger_data().into()],
+        received: vec![0; states.trigger_data().into()],
+    };
     for source in 0..sources {
         let truth = true_output(source, rng);
         truth.iter().for_each(|&data| world.truth[usize::from(data)] += 1);
@@ -163,7 +166,10 @@ fn counts_belong_to_the_sources_of_their_campaign_type_and_rate() {
         };
         told.iter().find(same).unwrap()
     };
-    assert_eq!((of(rate(14.0), 0).reports, of(rate(14.0), 7).reports, of(rate(14.0), 3).reports), (100, 50, 0));
+    assert_eq!(
+        (of(rate(14.0), 0).reports, of(rate(14.0), 7).reports, of(rate(14.0), 3).reports),
+        (100, 50, 0)
+    );
     assert_eq!((of(rate(10.0), 7).reports, of(rate(10.0), 7).sources), (30, 10));
     let first = of(rate(14.0), 0);
     assert_eq!(first.sources, 1000);

@@ -80,9 +80,11 @@ async fn each_endpoint_takes_its_reports_once_and_others_not_at_all() {
 async fn made_up_source_event_ids_are_counted_apart() {
     let serving = Serving::start(Limits::default()).await;
     let url = format!("{}/source/spring", serving.url);
-    let registered = client().get(url).header("attribution-reporting-eligible", "event-source").send().await.unwrap();
+    let registered =
+        client().get(url).header("attribution-reporting-eligible", "event-source").send().await.unwrap();
     let header: serde_json::Value =
-        serde_json::from_slice(registered.headers()["attribution-reporting-register-source"].as_bytes()).unwrap();
+        serde_json::from_slice(registered.headers()["attribution-reporting-register-source"].as_bytes())
+            .unwrap();
     let ours: u64 = header["source_event_id"].as_str().unwrap().parse().unwrap();
     assert_eq!(serving.post(Endpoint::EventLevel, event_body(1, ours)).await, 200);
     assert_eq!(serving.post(Endpoint::EventLevel, event_body(2, ours ^ 1)).await, 200);
@@ -180,7 +182,8 @@ async fn what_cannot_be_stored_is_not_answered_but_reset_so_that_it_is_sent_agai
     let request = request(&body, body.len());
     let error = send_and_read(&serving.url, &request).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-    let ready = async || client().get(format!("{}/ready", serving.url)).send().await.unwrap().status().as_u16();
+    let ready =
+        async || client().get(format!("{}/ready", serving.url)).send().await.unwrap().status().as_u16();
     assert_eq!(ready().await, 503);
     assert_eq!(client().get(format!("{}/health", serving.url)).send().await.unwrap().status(), 200);
     // Once it is there, it is used.

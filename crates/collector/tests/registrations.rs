@@ -69,7 +69,8 @@ async fn a_view_registers_by_pixel_script_and_fetch() {
         let opened = campaigns().event_ids.open(source.source_event_id, &support::secrets()).unwrap();
         assert_eq!((opened.campaign, opened.fields[0]), (1, 7));
         // campaign 1, country 3 (of 4 and 0), measure 1 and 2, in bits 16.., 12.., 10..
-        let keys: Vec<_> = source.aggregation_keys.as_slice().iter().map(|(id, key)| (id.as_str(), key.0)).collect();
+        let keys: Vec<_> =
+            source.aggregation_keys.as_slice().iter().map(|(id, key)| (id.as_str(), key.0)).collect();
         assert_eq!(keys, [("purchases", 0x1_3400), ("revenue", 0x1_3800)]);
         assert_eq!(response.bytes().await.unwrap().len(), body);
     }
@@ -87,7 +88,10 @@ async fn a_view_registers_by_pixel_script_and_fetch() {
 async fn a_click_registers_on_its_way_to_a_landing_page() {
     let serving = start().await;
     let response = get(&serving, "/click/spring?placement=1", &[CLICK]).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["location"]), (302, &"https://www.shop.example/spring".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["location"]),
+        (302, &"https://www.shop.example/spring".parse().unwrap())
+    );
     assert_eq!(source(response.headers(), SourceType::Navigation).priority, 100);
     // The background request of the same click registers the same.
     let background = get(&serving, "/source/spring.gif?placement=1", &[CLICK]).await;
@@ -98,7 +102,10 @@ async fn a_click_registers_on_its_way_to_a_landing_page() {
         ("to=https://evil.example/", "https://www.shop.example/spring"),
     ] {
         let response = get(&serving, &format!("/click/spring?{query}"), &[]).await;
-        assert_eq!((response.status().as_u16(), response.headers()["location"].to_str().unwrap()), (302, location));
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["location"].to_str().unwrap()),
+            (302, location)
+        );
         assert!(!response.headers().contains_key(SOURCE));
     }
     assert!(serving.metrics().await.contains("ascribe_collector_refused_redirects_total 1"));
@@ -113,7 +120,9 @@ async fn further_origins_are_gone_to_one_after_the_other_and_then_back() {
     let next = "https%3A%2F%2Fads.example%2Fclick%2Fsummer%3Fstep%3D1%26to%3Dhttps%253A%252F%252Fwww.shop.example%252Fsummer%252Fhats";
     let location = format!("https://partner.example/register?campaign=summer&next={next}");
     assert_eq!(response.headers()["location"], location);
-    let back = get(&serving, "/click/summer?step=1&to=https%3A%2F%2Fwww.shop.example%2Fsummer%2Fhats", &[CLICK]).await;
+    let back =
+        get(&serving, "/click/summer?step=1&to=https%3A%2F%2Fwww.shop.example%2Fsummer%2Fhats", &[CLICK])
+            .await;
     assert_eq!(back.headers()["location"], "https://www.shop.example/summer/hats");
     assert!(!back.headers().contains_key(SOURCE), "registered once");
 
@@ -122,7 +131,9 @@ async fn further_origins_are_gone_to_one_after_the_other_and_then_back() {
     let end = get(&serving, "/source/summer.gif?step=1", &[VIEW]).await;
     assert_eq!((end.status().as_u16(), &end.headers()["content-type"]), (200, &"image/gif".parse().unwrap()));
     for step in ["2", "99999999999999999999", "-1", "x"] {
-        assert!(get(&serving, &format!("/source/summer.gif?step={step}"), &[VIEW]).await.status().as_u16() < 400);
+        assert!(
+            get(&serving, &format!("/source/summer.gif?step={step}"), &[VIEW]).await.status().as_u16() < 400
+        );
     }
     serving.end().await;
 }
@@ -158,7 +169,8 @@ async fn a_conversion_triggers_with_values_and_an_order_only_once() {
 async fn what_is_not_eligible_is_not_registered() {
     let serving = start().await;
     // The pair that the guide's examples give a trigger's request.
-    let response = get(&serving, "/conversion/purchase", &[("attribution-reporting-eligible", "event-source")]).await;
+    let response =
+        get(&serving, "/conversion/purchase", &[("attribution-reporting-eligible", "event-source")]).await;
     assert_eq!(response.status(), 200);
     assert!(!response.headers().contains_key(TRIGGER));
     for headers in [
@@ -173,7 +185,10 @@ async fn what_is_not_eligible_is_not_registered() {
         assert!(!response.headers().contains_key(SOURCE), "{headers:?}");
     }
     let metrics = serving.metrics().await;
-    assert!(metrics.contains(r#"registrations_total{kind="source",outcome="web_not_supported"} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"registrations_total{kind="source",outcome="web_not_supported"} 1"#),
+        "{metrics}"
+    );
     serving.end().await;
 }
 
@@ -200,7 +215,8 @@ async fn pages_of_other_origins_may_ask_first_and_send_by_post() {
 #[tokio::test]
 async fn unknown_names_and_methods_are_told() {
     let serving = start().await;
-    for path in ["/source/none.gif", "/click/none", "/conversion/none", "/source/", "/", "/source/spring.png"] {
+    for path in ["/source/none.gif", "/click/none", "/conversion/none", "/source/", "/", "/source/spring.png"]
+    {
         assert_eq!(get(&serving, path, &[VIEW]).await.status(), 404, "{path}");
     }
     let put = client().put(format!("{}/source/spring", serving.url)).send().await.unwrap();

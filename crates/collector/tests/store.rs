@@ -19,11 +19,17 @@ const TESTS: [(&str, Test); 11] = [
     ("a_report_is_known_by_endpoint_and_id", a_report_is_known_by_endpoint_and_id),
     ("verbose_reports_are_stored_each_time", verbose_reports_are_stored_each_time),
     ("what_was_stored_is_there_for_another_connection", what_was_stored_is_there_for_another_connection),
-    ("event_level_reports_are_counted_and_forged_ones_apart", event_level_reports_are_counted_and_forged_ones_apart),
+    (
+        "event_level_reports_are_counted_and_forged_ones_apart",
+        event_level_reports_are_counted_and_forged_ones_apart,
+    ),
     ("sources_served_add_up", sources_served_add_up),
     ("batches_are_by_key_and_period_once_ended_and_waited_for", batches_are_by_key_and_period),
     ("late_reports_are_in_a_batch_of_their_own", late_reports_are_in_a_batch_of_their_own),
-    ("every_report_is_in_one_batch_also_with_two_at_work", every_report_is_in_one_batch_also_with_two_at_work),
+    (
+        "every_report_is_in_one_batch_also_with_two_at_work",
+        every_report_is_in_one_batch_also_with_two_at_work,
+    ),
     ("old_reports_are_deleted_but_not_from_unwritten_batches", old_reports_are_deleted),
     ("extreme_values_are_kept", extreme_values_are_kept),
 ];
@@ -80,7 +86,8 @@ fn open(location: &StoreLocation) -> Store {
 
 fn a_report_is_stored_once(location: &StoreLocation) {
     let mut store = open(location);
-    let reports = [event(1, Some(1), 0), aggregatable(1, 1_700_000_000, "https://shop.example"), event(1, Some(1), 0)];
+    let reports =
+        [event(1, Some(1), 0), aggregatable(1, 1_700_000_000, "https://shop.example"), event(1, Some(1), 0)];
     assert_eq!(store.insert(&reports).unwrap(), [true, true, false], "also within one transaction");
     assert_eq!(store.insert(&reports).unwrap(), [false, false, false]);
     assert_eq!(store.count(Endpoint::EventLevel).unwrap(), 1);
@@ -98,7 +105,8 @@ fn a_report_is_known_by_endpoint_and_id(location: &StoreLocation) {
 
 fn verbose_reports_are_stored_each_time(location: &StoreLocation) {
     let mut store = open(location);
-    let report = verbose(r#"[{"type":"source-success","body":{"n":"\u0000é"}},{"type":"source-noised","body":{}}]"#);
+    let report =
+        verbose(r#"[{"type":"source-success","body":{"n":"\u0000é"}},{"type":"source-noised","body":{}}]"#);
     assert_eq!(store.insert(&[report.clone(), report]).unwrap(), [true, true]);
     assert_eq!(store.count(Endpoint::VerboseDebug).unwrap(), 4);
     let found = store.verbose(Some("source-success"), None, 10).unwrap();
@@ -196,7 +204,9 @@ fn batches_are_by_key_and_period(location: &StoreLocation) {
     let ids: Vec<_> = reports.iter().map(|report| report.report_id[15]).collect();
     assert_eq!(ids, [1, 2]);
     assert_eq!(store.batch_reports(batch.id, reports[0].seq, 10).unwrap(), reports[1..]);
-    assert!(reports[0].shared_info.starts_with(r#"{"api":"attribution-reporting","attribution_destination":"#));
+    assert!(
+        reports[0].shared_info.starts_with(r#"{"api":"attribution-reporting","attribution_destination":"#)
+    );
     assert_eq!(reports[0].payload, 1u128.to_be_bytes().repeat(4));
     store.batch_written(batch.id, at(0)).unwrap();
     assert_eq!(store.unwritten_batches().unwrap().len(), 3);
@@ -247,7 +257,9 @@ fn every_report_is_in_one_batch_also_with_two_at_work(location: &StoreLocation) 
 fn old_reports_are_deleted(location: &StoreLocation) {
     let mut store = open(location);
     let shop = "https://shop.example";
-    store.insert(&[event(1, None, 0), aggregatable(1, START, shop), aggregatable(2, START + HOUR, shop)]).unwrap();
+    store
+        .insert(&[event(1, None, 0), aggregatable(1, START, shop), aggregatable(2, START + HOUR, shop)])
+        .unwrap();
     store.insert(&[verbose(r#"[{"type":"source-success","body":{}}]"#)]).unwrap();
     let batches = store.assign_batches(PLAN, Time::from_secs(START + 5 * HOUR)).unwrap();
     store.batch_written(batches[0].id, Time::from_secs(START)).unwrap();

@@ -48,8 +48,7 @@ impl ReceivedAggregatableReport {
         const COORDINATOR: &str = "aggregation_coordinator_origin";
         let coordinator = received::present(members.aggregation_coordinator_origin.as_ref(), COORDINATOR)?;
         let coordinator = received::string(coordinator, COORDINATOR)?;
-        let coordinator =
-            SuitableOrigin::parse(coordinator).map_err(|_| BodyError::Invalid(COORDINATOR))?;
+        let coordinator = SuitableOrigin::parse(coordinator).map_err(|_| BodyError::Invalid(COORDINATOR))?;
 
         const PAYLOADS: &str = "aggregation_service_payloads";
         let payloads = received::present(members.aggregation_service_payloads.as_ref(), PAYLOADS)?;
@@ -68,7 +67,9 @@ impl ReceivedAggregatableReport {
             coordinator,
             key_id: key_id.into(),
             payload: bytes(received::present(entry.get("payload"), "payload")?, "payload")?,
-            debug_cleartext_payload: clear.map(|value| bytes(value, "debug_cleartext_payload")).transpose()?,
+            debug_cleartext_payload: clear
+                .map(|value| bytes(value, "debug_cleartext_payload"))
+                .transpose()?,
             trigger_context_id: context_id
                 .map(|value| received::string(value, "trigger_context_id").map(Into::into))
                 .transpose()?,
@@ -162,7 +163,10 @@ mod tests {
             (json!([{"key_id": "k", "payload": "AA"}]), "`payload` is invalid"),
             (json!([{"key_id": "k", "payload": "-_-_"}]), "`payload` is invalid"),
             (json!([{"key_id": "k".repeat(129), "payload": ""}]), "`key_id` is invalid"),
-            (json!([{"key_id": "k", "payload": "", "debug_cleartext_payload": 1}]), "`debug_cleartext_payload` is invalid"),
+            (
+                json!([{"key_id": "k", "payload": "", "debug_cleartext_payload": 1}]),
+                "`debug_cleartext_payload` is invalid",
+            ),
         ] {
             assert_eq!(payload(entry.clone()).unwrap_err(), error, "{entry}");
         }

@@ -117,8 +117,10 @@ mod tests {
         EventLevelReport {
             report_id: ReportId::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef),
             reporting_origin: SuitableOrigin::parse("https://report.test").unwrap(),
-            destinations: Destinations::new(["https://a.test", "https://b.test"].map(|s| Site::parse(s).unwrap()))
-                .unwrap(),
+            destinations: Destinations::new(
+                ["https://a.test", "https://b.test"].map(|s| Site::parse(s).unwrap()),
+            )
+            .unwrap(),
             source_event_id: u64::MAX,
             source_type: SourceType::Event,
             trigger_data: 7,
@@ -174,7 +176,10 @@ mod tests {
             ("attribution_destination", json!([])),
             ("attribution_destination", json!("https://www.a.test")),
             ("attribution_destination", json!("http://a.test")),
-            ("attribution_destination", json!(["https://a.test", "https://b.test", "https://c.test", "https://d.test"])),
+            (
+                "attribution_destination",
+                json!(["https://a.test", "https://b.test", "https://c.test", "https://d.test"]),
+            ),
             ("attribution_destination", json!([["https://a.test"]])),
             ("randomized_trigger_rate", json!(1.000_000_1)),
             ("randomized_trigger_rate", json!(-0.1)),
@@ -206,7 +211,10 @@ mod tests {
     #[test]
     fn what_is_no_object_is_no_report() {
         for body in ["", "[]", "null", "{", "{}x", r#"{"report_id":"a","report_id":"b"}"#] {
-            assert!(matches!(ReceivedEventLevelReport::parse(body.as_bytes()), Err(BodyError::Json(_))), "{body}");
+            assert!(
+                matches!(ReceivedEventLevelReport::parse(body.as_bytes()), Err(BodyError::Json(_))),
+                "{body}"
+            );
         }
         assert!(matches!(ReceivedEventLevelReport::parse(b"\xff"), Err(BodyError::Json(_))));
     }

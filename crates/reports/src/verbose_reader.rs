@@ -58,7 +58,17 @@ mod tests {
 
     #[test]
     fn anything_else_is_none() {
-        for body in ["", "{}", "[]", "[[]]", "[{}]", r#"[{"type":"a"}]"#, r#"[{"type":"a","body":[]}]"#, r#"[{"type":"","body":{}}]"#, r#"[["a",{}]]"#] {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "[[]]",
+            "[{}]",
+            r#"[{"type":"a"}]"#,
+            r#"[{"type":"a","body":[]}]"#,
+            r#"[{"type":"","body":{}}]"#,
+            r#"[["a",{}]]"#,
+        ] {
             assert!(ReceivedVerboseDebugReport::parse(body.as_bytes()).is_err(), "{body}");
         }
         let of_length = |length: usize| format!(r#"[{{"type":"{}","body":{{}}}}]"#, "t".repeat(length));

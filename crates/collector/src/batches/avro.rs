@@ -20,12 +20,8 @@ pub const REPORTS_SCHEMA: &str = r#"{
 pub(super) fn encode(reports: &[BatchedReport], marker: [u8; 16]) -> Result<Vec<u8>, BatchError> {
     let schema = Schema::parse_str(REPORTS_SCHEMA)?;
     // Without a codec, which every reader reads: what is sealed does not get smaller.
-    let mut writer = Writer::builder()
-        .schema(&schema)
-        .writer(Vec::new())
-        .codec(Codec::Null)
-        .marker(marker)
-        .build()?;
+    let mut writer =
+        Writer::builder().schema(&schema).writer(Vec::new()).codec(Codec::Null).marker(marker).build()?;
     for report in reports {
         writer.append_value(Value::Record(vec![
             ("payload".to_owned(), Value::Bytes(report.payload.clone())),

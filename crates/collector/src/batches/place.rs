@@ -35,7 +35,8 @@ impl BatchPlace {
                 Ok(Self(Arc::new(PrefixStore::new(store, path))))
             }
             _ => {
-                let folder = |error| object_store::Error::Generic { store: "folder", source: Box::new(error) };
+                let folder =
+                    |error| object_store::Error::Generic { store: "folder", source: Box::new(error) };
                 std::fs::create_dir_all(text).map_err(folder)?;
                 Ok(Self(Arc::new(LocalFileSystem::new_with_prefix(text)?.with_fsync(true))))
             }

@@ -49,7 +49,8 @@ impl Campaigns {
         parameters: &Parameters<'_>,
     ) -> Option<(SourceRegistration, u32)> {
         let mut source = campaign.registration(source_type)?.clone();
-        source.source_event_id = self.event_ids.issue(campaign.number, |name| parameters.get(name), &self.secrets);
+        source.source_event_id =
+            self.event_ids.issue(campaign.number, |name| parameters.get(name), &self.secrets);
         if self.debug_keys {
             source.debug_key = Some(source.source_event_id);
         }

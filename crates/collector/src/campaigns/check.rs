@@ -83,29 +83,50 @@ impl Campaigns {
                 }
             }
             if campaign.navigation.is_some() && campaign.landing_pages.is_empty() {
-                misfits.push(format!("campaign {}: clicks have no landing page, so no click redirect", campaign.name));
+                misfits.push(format!(
+                    "campaign {}: clicks have no landing page, so no click redirect",
+                    campaign.name
+                ));
             }
             let reaches = campaign.landing_pages.iter().all(|page| {
                 let site = ascribe_headers::Site::parse(page.url().as_str());
                 let sources = [&campaign.navigation, &campaign.event].into_iter().flatten();
-                site.is_ok_and(|site| sources.clone().all(|source| source.destinations.as_slice().contains(&site)))
+                site.is_ok_and(|site| {
+                    sources.clone().all(|source| source.destinations.as_slice().contains(&site))
+                })
             });
             if !reaches {
-                misfits.push(format!("campaign {}: a landing page is on no destination site, where no conversion counts", campaign.name));
+                misfits.push(format!(
+                    "campaign {}: a landing page is on no destination site, where no conversion counts",
+                    campaign.name
+                ));
             }
         }
         misfits.dedup();
         for conversion in &self.conversions {
             let event = &conversion.registration.event_triggers;
             if event.is_empty() && conversion.measures.is_empty() {
-                misfits.push(format!("conversion {}: has neither trigger_data nor measures, so reports nothing", conversion.name));
+                misfits.push(format!(
+                    "conversion {}: has neither trigger_data nor measures, so reports nothing",
+                    conversion.name
+                ));
             }
         }
         let tag_bits = self.event_ids.tag_bits();
         CheckReport {
             campaigns,
-            measures: self.scheme.measures.iter().map(|measure| check_measure(measure, &self.scheme)).collect(),
-            dimensions: self.scheme.dimensions.iter().filter_map(|dimension| spread(dimension, self)).collect(),
+            measures: self
+                .scheme
+                .measures
+                .iter()
+                .map(|measure| check_measure(measure, &self.scheme))
+                .collect(),
+            dimensions: self
+                .scheme
+                .dimensions
+                .iter()
+                .filter_map(|dimension| spread(dimension, self))
+                .collect(),
             tag_bits,
             forgery_probability: (-f64::from(tag_bits)).exp2(),
             misfits,
@@ -152,7 +173,9 @@ pub(crate) fn states(source: &SourceRegistration) -> TriggerStates {
 fn check_budget(name: &str, source: &SourceRegistration, scheme: &KeyScheme, misfits: &mut Vec<String>) {
     let debug = source.aggregatable_debug_reporting.as_ref().map_or(0, |config| config.budget);
     let largest = scheme.measures.iter().map(|measure| measure.units).max().unwrap_or(0);
-    if debug > 0 && largest.saturating_mul(scheme.conversions_per_source) > CONTRIBUTION_BUDGET.saturating_sub(debug) {
+    if debug > 0
+        && largest.saturating_mul(scheme.conversions_per_source) > CONTRIBUTION_BUDGET.saturating_sub(debug)
+    {
         misfits.push(format!(
             "campaign {name}: its debug reports take {debug} of the budget of {CONTRIBUTION_BUDGET}, which leaves too little for a measure"
         ));
@@ -190,7 +213,11 @@ fn spread(dimension: &super::Dimension, campaigns: &Campaigns) -> Option<Spread>
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<24} {:<10} {:>12} {:>9} {:>9} {:>13}", "campaign", "source", "states", "bits", "of", "random")?;
+        writeln!(
+            f,
+            "{:<24} {:<10} {:>12} {:>9} {:>9} {:>13}",
+            "campaign", "source", "states", "bits", "of", "random"
+        )?;
         for check in &self.campaigns {
             writeln!(
                 f,
@@ -203,7 +230,11 @@ impl fmt::Display for CheckReport {
                 check.flip_probability * 100.0
             )?;
         }
-        writeln!(f, "\n{:<24} {:>8} {:>12} {:>14} {:>18}", "measure", "units", "step", "noise/bucket", "sum for 10 % noise")?;
+        writeln!(
+            f,
+            "\n{:<24} {:>8} {:>12} {:>14} {:>18}",
+            "measure", "units", "step", "noise/bucket", "sum for 10 % noise"
+        )?;
         for check in &self.measures {
             writeln!(
                 f,

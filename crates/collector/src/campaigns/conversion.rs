@@ -42,7 +42,11 @@ const MAX_CONTEXT_ID_BYTES: usize = 64;
 impl Campaigns {
     /// What a tag triggers; the same for the same parameters. With it, how many of the dimensions and amounts
     /// were not understood.
-    pub(crate) fn trigger(&self, conversion: &Conversion, parameters: &Parameters<'_>) -> (TriggerRegistration, u32) {
+    pub(crate) fn trigger(
+        &self,
+        conversion: &Conversion,
+        parameters: &Parameters<'_>,
+    ) -> (TriggerRegistration, u32) {
         let mut trigger = conversion.registration.clone();
         let unknown = std::cell::Cell::new(0);
 

@@ -169,7 +169,11 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number of a range.
-    pub(super) fn integer(&self, range: std::ops::RangeInclusive<u64>, problems: &mut Problems) -> Option<u64> {
+    pub(super) fn integer(
+        &self,
+        range: std::ops::RangeInclusive<u64>,
+        problems: &mut Problems,
+    ) -> Option<u64> {
         let number = match &self.value {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,

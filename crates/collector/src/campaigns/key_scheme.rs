@@ -150,7 +150,8 @@ impl KeyScheme {
         if bits < 128 && key.0 >> bits != 0 {
             return None;
         }
-        let number = |dimension: &Dimension| (key.0 >> dimension.shift) as u64 & (u64::MAX >> (64 - dimension.bits));
+        let number =
+            |dimension: &Dimension| (key.0 >> dimension.shift) as u64 & (u64::MAX >> (64 - dimension.bits));
         Some(self.dimensions.iter().map(|dimension| (dimension, number(dimension))).collect())
     }
 }
@@ -201,7 +202,8 @@ mod tests {
 
     #[test]
     fn keys_are_laid_from_the_lowest_bits_and_can_be_read_back() {
-        let dimension = |name: &str, side, kind, bits, shift| Dimension { name: name.into(), side, kind, bits, shift };
+        let dimension =
+            |name: &str, side, kind, bits, shift| Dimension { name: name.into(), side, kind, bits, shift };
         let scheme = KeyScheme {
             dimensions: [
                 dimension("campaign", Side::Source, DimensionKind::Campaign, 64, 64),

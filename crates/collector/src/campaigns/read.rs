@@ -20,7 +20,8 @@ pub(super) fn campaigns(text: &str, secrets: Secrets) -> Result<Campaigns, Confi
     let mut warnings = Vec::new();
     let read = Section::parse(text, &mut problems)
         .and_then(|file| whole(file, secrets, &mut problems, &mut warnings));
-    let by_position = |problems: &mut Problems| problems.sort_by_key(|problem| (problem.line, problem.column));
+    let by_position =
+        |problems: &mut Problems| problems.sort_by_key(|problem| (problem.line, problem.column));
     by_position(&mut problems);
     by_position(&mut warnings);
     match read {
@@ -121,17 +122,28 @@ pub(super) fn fixed_dimensions(
         let free = |kind: &super::DimensionKind| {
             matches!(kind, super::DimensionKind::Listed(_) | super::DimensionKind::Number)
         };
-        let Some(dimension) = known.filter(|dimension| dimension.side == side && free(&dimension.kind)) else {
-            field.problem("is no dimension that can be set here", "see aggregation.dimensions", context.problems);
+        let Some(dimension) = known.filter(|dimension| dimension.side == side && free(&dimension.kind))
+        else {
+            field.problem(
+                "is no dimension that can be set here",
+                "see aggregation.dimensions",
+                context.problems,
+            );
             continue;
         };
         let text = match &field.value {
             toml::de::DeValue::String(text) => text.to_string(),
-            _ => field.integer(0..=u64::MAX, context.problems).map_or_else(String::new, |number| number.to_string()),
+            _ => field
+                .integer(0..=u64::MAX, context.problems)
+                .map_or_else(String::new, |number| number.to_string()),
         };
         match dimension.number(Some(&text)) {
             (number, true) => fixed.push((dimension.name.clone(), number)),
-            _ => field.problem("is not among the dimension's values", "see aggregation.dimensions", context.problems),
+            _ => field.problem(
+                "is not among the dimension's values",
+                "see aggregation.dimensions",
+                context.problems,
+            ),
         }
     }
     fixed.into()
@@ -160,7 +172,11 @@ pub(super) fn flag(section: &mut Section<'_>, name: &str, default: bool, problem
 fn named<'a>(name: &str, field: Field<'a>, problems: &mut Problems) -> Option<Section<'a>> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
-        field.problem("has a name that does not fit in URLs", "use 1 to 64 letters, digits, - and _", problems);
+        field.problem(
+            "has a name that does not fit in URLs",
+            "use 1 to 64 letters, digits, - and _",
+            problems,
+        );
     }
     field.section(problems)
 }
@@ -181,7 +197,11 @@ fn event_id_layout(mut section: Section<'_>, problems: &mut Problems) -> Option<
             let name = item.require("name", "name the parameter that tells its value", problems)?;
             let width = item.require("bits", "say how many bits it takes", problems)?;
             let hashed = flag(&mut item, "hashed", false, problems);
-            fields.push(EventIdField { name: name.string(problems)?.into(), bits: bits(&width, problems)?, hashed });
+            fields.push(EventIdField {
+                name: name.string(problems)?.into(),
+                bits: bits(&width, problems)?,
+                hashed,
+            });
             item.finish(problems);
         }
     }

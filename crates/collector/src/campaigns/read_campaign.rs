@@ -73,7 +73,11 @@ fn registration(
     }
     for problem in &parsed.warnings {
         // A typing error would pass unnoticed until the first report.
-        let errors = if problem.kind == ProblemKind::UnknownField { &mut *context.problems } else { &mut *context.warnings };
+        let errors = if problem.kind == ProblemKind::UnknownField {
+            &mut *context.problems
+        } else {
+            &mut *context.warnings
+        };
         tell(name, problem, common, own, errors);
     }
     parsed.value
@@ -109,7 +113,8 @@ fn source_types(section: &mut Section<'_>, problems: &mut Problems) -> Vec<Sourc
     };
     let mut types = Vec::new();
     for item in items {
-        let known = item.string(problems).and_then(|name| all.into_iter().find(|known| known.as_str() == name));
+        let known =
+            item.string(problems).and_then(|name| all.into_iter().find(|known| known.as_str() == name));
         match known {
             Some(known) => types.push(known),
             None => item.problem("is no type of source", r#"write "navigation" or "event""#, problems),
@@ -129,7 +134,9 @@ fn urls<T, E: std::fmt::Display>(
     for item in items {
         match item.string(problems).map(&parse) {
             Some(Ok(url)) => urls.push(url),
-            Some(Err(error)) => item.problem(&error.to_string(), "write a whole URL, such as https://shop.example/", problems),
+            Some(Err(error)) => {
+                item.problem(&error.to_string(), "write a whole URL, such as https://shop.example/", problems)
+            }
             None => {}
         }
     }

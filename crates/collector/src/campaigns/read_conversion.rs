@@ -87,12 +87,20 @@ fn registration(
     let parsed = TriggerRegistration::parse(json.as_bytes(), context.vendor);
     let tell = |problem: &Problem, problems: &mut Problems| {
         if !fields.tell(problem, problems) {
-            fields.tell_of_table(&format!("conversions.{name}: {problem}"), "correct the conversion", problems);
+            fields.tell_of_table(
+                &format!("conversions.{name}: {problem}"),
+                "correct the conversion",
+                problems,
+            );
         }
     };
     parsed.errors.iter().for_each(|problem| tell(problem, context.problems));
     for problem in &parsed.warnings {
-        let errors = if problem.kind == ProblemKind::UnknownField { &mut *context.problems } else { &mut *context.warnings };
+        let errors = if problem.kind == ProblemKind::UnknownField {
+            &mut *context.problems
+        } else {
+            &mut *context.warnings
+        };
         tell(problem, errors);
     }
     let mut registration = parsed.value?;
@@ -125,7 +133,11 @@ fn measures(section: &mut Section<'_>, context: &mut Context<'_>) -> Option<Box<
         measures.extend(amount.map(|amount| (index, amount)));
     }
     if units.saturating_mul(scheme.conversions_per_source) > CONTRIBUTION_BUDGET {
-        section.problem("has measures whose shares add up to more than 1", "lower their shares in [aggregation.measures]", problems);
+        section.problem(
+            "has measures whose shares add up to more than 1",
+            "lower their shares in [aggregation.measures]",
+            problems,
+        );
         whole = false;
     }
     whole.then(|| measures.into())

@@ -15,7 +15,8 @@ const MAX_EPSILON: f64 = 64.0;
 /// The scheme, and the coordinators that registrations may name.
 pub(super) fn scheme(mut section: Section<'_>, problems: &mut Problems) -> (Option<KeyScheme>, Coordinators) {
     let coordinator = section.take("coordinator").and_then(|field| read::origin(&field, problems));
-    let coordinators = coordinator.and_then(|origin| Coordinators::new([origin])).unwrap_or_else(Coordinators::chromium);
+    let coordinators =
+        coordinator.and_then(|origin| Coordinators::new([origin])).unwrap_or_else(Coordinators::chromium);
     let epsilon = match section.take("epsilon") {
         None => Some(DEFAULT_EPSILON),
         Some(field) => field.positive(problems).filter(|epsilon| {
@@ -34,7 +35,13 @@ pub(super) fn scheme(mut section: Section<'_>, problems: &mut Problems) -> (Opti
     let dimensions = dimensions(&mut section, problems);
     let scheme = (|| {
         let (max_bytes, conversions) = (max_bytes?, conversions? as u32);
-        let measures = measures(section.section("measures", problems), dimensions.as_ref()?, max_bytes, conversions, problems);
+        let measures = measures(
+            section.section("measures", problems),
+            dimensions.as_ref()?,
+            max_bytes,
+            conversions,
+            problems,
+        );
         Some(KeyScheme {
             measures: measures?,
             dimensions: dimensions?,
@@ -60,7 +67,11 @@ fn dimensions(section: &mut Section<'_>, problems: &mut Problems) -> Option<Box<
             continue;
         };
         if dimensions.iter().any(|other| other.name == dimension.name) {
-            section.problem(&format!("has two dimensions {}", dimension.name), "name each of them once", problems);
+            section.problem(
+                &format!("has two dimensions {}", dimension.name),
+                "name each of them once",
+                problems,
+            );
             whole = false;
         }
         shift += dimension.bits;
@@ -146,7 +157,11 @@ fn measures(
     for (name, field) in section.rest() {
         let too_long = name.len() > ascribe_headers::AggregationKeys::MAX_ID_BYTES;
         if too_long || measures.len() == ascribe_headers::AggregationKeys::MAX {
-            field.problem("is too long a name, or one too many", "a source has at most 20 keys, of 25 bytes", problems);
+            field.problem(
+                "is too long a name, or one too many",
+                "a source has at most 20 keys, of 25 bytes",
+                problems,
+            );
             return None;
         }
         if dimension.is_none() && !measures.is_empty() {
@@ -158,22 +173,34 @@ fn measures(
             let read = (|| {
                 let number = read::number(&name, bits, &mut measure, &mut numbers, problems);
                 let max = measure.require("max", "say what the largest value of one conversion is", problems);
-                let share = measure.require("share", "say which part of the budget it takes, such as 0.5", problems);
-                let id = measure.take("filtering_id").map_or(Some(0), |field| {
-                    field.integer(0..=max_bytes.max_filtering_id(), problems)
-                });
+                let share =
+                    measure.require("share", "say which part of the budget it takes, such as 0.5", problems);
+                let id = measure
+                    .take("filtering_id")
+                    .map_or(Some(0), |field| field.integer(0..=max_bytes.max_filtering_id(), problems));
                 let max = max.and_then(|field| field.positive(problems));
                 let units = share.and_then(|field| {
                     let share = field.positive(problems)?;
                     // A cast cuts to the range.
-                    let units = (f64::from(CONTRIBUTION_BUDGET) * share / f64::from(conversions)).floor() as u32;
+                    let units =
+                        (f64::from(CONTRIBUTION_BUDGET) * share / f64::from(conversions)).floor() as u32;
                     let fits = share <= 1.0 && units >= 1;
                     if !fits {
-                        field.problem("leaves no unit, or takes more than there is", "write a part of 1, such as 0.5", problems);
+                        field.problem(
+                            "leaves no unit, or takes more than there is",
+                            "write a part of 1, such as 0.5",
+                            problems,
+                        );
                     }
                     fits.then_some(units)
                 });
-                Some(Measure { name: name.as_str().into(), number: number?, max: max?, units: units?, filtering_id: id? })
+                Some(Measure {
+                    name: name.as_str().into(),
+                    number: number?,
+                    max: max?,
+                    units: units?,
+                    filtering_id: id?,
+                })
             })();
             measure.finish(problems);
             read

@@ -137,7 +137,11 @@ mod tests {
             "data:text/html,https://shop.example/",
             "https://shop.example\t.evil.example/",
         ] {
-            assert_eq!(lands(asked), ("https://www.shop.example/spring?from=ad".to_owned(), false), "{asked}");
+            assert_eq!(
+                lands(asked),
+                ("https://www.shop.example/spring?from=ad".to_owned(), false),
+                "{asked}"
+            );
         }
     }
 

@@ -186,8 +186,10 @@ impl Thread {
         if counted.is_empty() {
             return;
         }
-        let counts: Vec<_> =
-            counted.values().map(|(source, count)| ServedSource { count: *count, ..source.clone() }).collect();
+        let counts: Vec<_> = counted
+            .values()
+            .map(|(source, count)| ServedSource { count: *count, ..source.clone() })
+            .collect();
         if self.with_store(|store| store.add_served(&counts)).is_none() {
             let mut served = self.shared.served.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, (source, count)) in counted {

@@ -31,7 +31,8 @@ impl Form {
     /// The name before the extension, and what the extension asks for.
     pub(super) fn of(name: &str) -> (&str, Self) {
         let forms = [(".gif", Self::Pixel), (".js", Self::Script)];
-        let known = forms.into_iter().find_map(|(extension, form)| Some((name.strip_suffix(extension)?, form)));
+        let known =
+            forms.into_iter().find_map(|(extension, form)| Some((name.strip_suffix(extension)?, form)));
         known.unwrap_or((name, Self::Empty))
     }
 

@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn a_user_agent_that_cannot_register_is_not_asked_to() {
-        for (support, trigger) in [("web", true), ("os, web;x", true), ("os", false), ("", false), ("w eb", false)] {
+        for (support, trigger) in
+            [("web", true), ("os, web;x", true), ("os", false), ("", false), ("w eb", false)]
+        {
             assert_eq!(eligible(&["trigger"], Some(support)), (None, trigger), "{support}");
         }
     }

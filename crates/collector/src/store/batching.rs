@@ -180,7 +180,12 @@ impl Store {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub fn batch_reports(&mut self, batch: i64, after: i64, limit: u32) -> Result<Vec<BatchedReport>, StoreError> {
+    pub fn batch_reports(
+        &mut self,
+        batch: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<BatchedReport>, StoreError> {
         let rows = self.0.query(
             "SELECT seq, report_id, received_at, scheduled_at, key_id, payload, shared_info
              FROM aggregatable_reports WHERE batch = $1 AND seq > $2 ORDER BY seq LIMIT $3",

@@ -150,6 +150,9 @@ impl Database for Postgres {
         // Of several rows with one key, the first is the new one.
         let key_of = |cells: Vec<&Cell>| format!("{cells:?}");
         let mut new: HashSet<_> = inserted.iter().map(|row| key_of(row.iter().collect())).collect();
-        Ok(rows.iter().map(|row| new.remove(&key_of(table.key.iter().map(|&column| &row[column]).collect()))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| new.remove(&key_of(table.key.iter().map(|&column| &row[column]).collect())))
+            .collect())
     }
 }

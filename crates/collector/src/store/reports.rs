@@ -79,7 +79,8 @@ impl Store {
         self.transaction(false, |database| {
             let mut deleted = 0;
             for Table { name, .. } in [EVENT_REPORTS, VERBOSE_REPORTS] {
-                deleted += database.execute(&format!("DELETE FROM {name} WHERE received_at < $1"), &before)?;
+                deleted +=
+                    database.execute(&format!("DELETE FROM {name} WHERE received_at < $1"), &before)?;
             }
             deleted += database.execute(
                 "DELETE FROM aggregatable_reports WHERE received_at < $1 AND (batch IS NULL

@@ -77,7 +77,9 @@ pub(crate) enum Dialect {
 fn first(dialect: Dialect) -> String {
     let (id, integer, real, bytes) = match dialect {
         Dialect::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "INTEGER", "REAL", "BLOB"),
-        Dialect::Postgres => ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", "DOUBLE PRECISION", "BYTEA"),
+        Dialect::Postgres => {
+            ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", "DOUBLE PRECISION", "BYTEA")
+        }
     };
     format!(
         "

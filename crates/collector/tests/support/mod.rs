@@ -99,7 +99,10 @@ impl Server {
             run(Command::new("chown").arg("postgres").arg(server.folder.path()));
         }
         let data = server.data();
-        run(server.program("initdb").args(["--auth=trust", "--username=ascribe", "--no-sync", "-D"]).arg(&data));
+        run(server
+            .program("initdb")
+            .args(["--auth=trust", "--username=ascribe", "--no-sync", "-D"])
+            .arg(&data));
         server.ctl(&["start", "--wait"]);
         server
     }
