@@ -72,7 +72,6 @@ impl Collector {
     }
 
     /// What the world reaches: registrations, and the six paths that reports go to.
-    #[must_use]
     pub fn public_routes(&self) -> Router {
         let reports = Endpoint::ALL.into_iter().fold(Router::new(), |router, endpoint| {
             let receive =
@@ -83,7 +82,6 @@ impl Collector {
     }
 
     /// What those who run it reach, on another listener: `/health`, `/ready`, `/metrics`.
-    #[must_use]
     pub fn operations_routes(&self) -> Router {
         Router::new()
             .route("/health", get(async || "alive\n"))

@@ -1,4 +1,40 @@
-//! A reporting origin for the Attribution Reporting API.
+//! A reporting origin for the Attribution Reporting API: it registers what is shown and bought, receives the
+//! reports for months, and gets them ready for those who count.
+//!
+//! - [`Campaigns`] is the one file that says what is registered; [`Campaigns::check`] says what that will
+//!   measure and how well, [`Campaigns::tags`] what to paste into pages.
+//! - [`Collector`] answers tags and receives reports over HTTP ([`Collector::serve`]). A report is
+//!   acknowledged when it is durable in the [`Store`], SQLite or PostgreSQL, and not before.
+//! - [`Batcher`] puts aggregatable reports into files for an aggregation service, each report into exactly
+//!   one batch; [`Housekeeping`] does so by itself, and deletes what is old.
+//! - [`estimates`] turns event-level reports into true counts with their uncertainty.
+//!
+//! A collector never holds a key that opens aggregatable reports.
+//!
+//! ```
+//! use ascribe_collector::{Campaigns, Secret, Secrets};
+//!
+//! let file = r#"
+//!     origin = "https://ads.example"
+//!     [campaigns.spring]
+//!     number = 1
+//!     destination = "https://shop.example"
+//!     landing_pages = "https://www.shop.example/spring"
+//!     [conversions.purchase]
+//!     number = 1
+//!     trigger_data = 1
+//!     deduplicate_by = "order"
+//! "#;
+//! let secrets = Secrets::new(Secret::from_bytes([7; 32]), []);
+//! let campaigns = Campaigns::parse(file, secrets.clone())?;
+//! let check = campaigns.check();
+//! assert_eq!(check.misfits, Vec::<String>::new());
+//! assert_eq!((check.campaigns[0].states, check.campaigns[1].states), (2925, 3));
+//!
+//! let problems = Campaigns::parse(&file.replace("shop.example\"\n", "shop\"\n"), secrets).unwrap_err();
+//! assert!(problems.to_string().starts_with("line 5, column 19: campaigns.spring.destination "), "{problems}");
+//! # Ok::<(), ascribe_collector::ConfigProblems>(())
+//! ```
 
 mod batches;
 mod campaigns;
@@ -6,6 +42,7 @@ mod clock;
 mod collector;
 mod estimates;
 mod event_ids;
+mod housekeeping;
 mod intake;
 mod metrics;
 mod parameters;
@@ -25,6 +62,7 @@ pub use clock::Clock;
 pub use collector::Collector;
 pub use estimates::{Estimate, NoiseModel, estimates};
 pub use event_ids::{EventId, EventIdField, EventIdLayout, InvalidLayout};
+pub use housekeeping::{Chores, Housekeeping};
 pub use intake::{Limits, Overload};
 pub use metrics::Metrics;
 pub use secrets::{Secret, SecretError, Secrets};

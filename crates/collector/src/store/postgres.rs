@@ -2,10 +2,13 @@
 //!
 //! A lost connection is made anew when the next statement comes; what was under way has failed.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::runtime::Runtime;
-use tokio_postgres::{Client, Config, NoTls, types::ToSql};
+use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
 
 use super::{
     cell::Cell,
@@ -17,7 +20,13 @@ use super::{
 pub(crate) struct Postgres {
     runtime: Runtime,
     config: Config,
-    client: Option<Client>,
+    connected: Option<Connected>,
+}
+
+/// A connection, and the statements that it knows.
+struct Connected {
+    client: Client,
+    statements: HashMap<String, Statement>,
 }
 
 /// Any number, the same for all collectors: who holds this lock is alone.
@@ -29,7 +38,7 @@ impl Postgres {
         config.connect_timeout(Duration::from_secs(10));
         config.application_name("ascribe-collector");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut database = Self { runtime, config, client: None };
+        let mut database = Self { runtime, config, connected: None };
         database.migrate()?;
         Ok(database)
     }
@@ -61,29 +70,29 @@ impl Postgres {
     /// Runs something with the connection, and drops the connection when it is lost.
     fn with<T>(
         &mut self,
-        run: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+        run: impl AsyncFnOnce(&mut Connected) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
-        let Self { runtime, config, client } = self;
+        let Self { runtime, config, connected } = self;
         let done = runtime.block_on(async {
-            let connected = match client {
-                Some(connected) if !connected.is_closed() => connected,
+            let connected = match connected {
+                Some(connected) if !connected.client.is_closed() => connected,
                 _ => {
-                    let (fresh, connection) = config.connect(NoTls).await?;
+                    let (client, connection) = config.connect(NoTls).await?;
                     // It ends with the client, or with the error that the client tells.
                     tokio::spawn(async move { drop(connection.await) });
-                    client.insert(fresh)
+                    connected.insert(Connected { client, statements: HashMap::new() })
                 }
             };
             run(connected).await
         });
-        if done.is_err() && self.client.as_ref().is_some_and(Client::is_closed) {
-            self.client = None;
+        if done.is_err() && self.connected.as_ref().is_some_and(|connected| connected.client.is_closed()) {
+            self.connected = None;
         }
         Ok(done?)
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.with(async |client| client.batch_execute(sql).await)
+        self.with(async |connected| connected.client.batch_execute(sql).await)
     }
 }
 
@@ -103,22 +112,22 @@ impl Database for Postgres {
     fn rollback(&mut self) {
         // A connection in a state that is not known is worth nothing.
         if self.batch("ROLLBACK").is_err() {
-            self.client = None;
+            self.connected = None;
         }
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, StoreError> {
-        self.with(async |client| {
-            let statement = client.prepare(sql).await?;
-            client.execute_raw(&statement, parameters).await
+        self.with(async |connected| {
+            let statement = connected.statement(sql).await?;
+            connected.client.execute_raw(&statement, parameters).await
         })
     }
 
     fn query(&mut self, sql: &str, parameters: &[Cell]) -> Result<Vec<Vec<Cell>>, StoreError> {
-        self.with(async |client| {
+        self.with(async |connected| {
+            let statement = connected.statement(sql).await?;
             let parameters: Vec<_> = parameters.iter().map(|cell| cell as &(dyn ToSql + Sync)).collect();
-            let rows = client.query(sql, &parameters).await?;
-            rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
+            cells(&connected.client.query(&statement, &parameters).await?)
         })
     }
 
@@ -138,11 +147,10 @@ impl Database for Postgres {
         let sql = format!(
             "INSERT INTO {name} ({names}) SELECT * FROM unnest({lists}) ON CONFLICT DO NOTHING RETURNING {returning}"
         );
-        let inserted: Vec<Vec<Cell>> = self.with(async |client| {
-            let statement = client.prepare(&sql).await?;
+        let inserted = self.with(async |connected| {
+            let statement = connected.statement(&sql).await?;
             let parameters: Vec<_> = columns.iter().map(|list| list as &(dyn ToSql + Sync)).collect();
-            let rows = client.query(&statement, &parameters).await?;
-            rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
+            cells(&connected.client.query(&statement, &parameters).await?)
         })?;
         if key.is_empty() {
             return Ok(vec![true; rows.len()]);
@@ -155,4 +163,20 @@ impl Database for Postgres {
             .map(|row| new.remove(&key_of(table.key.iter().map(|&column| &row[column]).collect())))
             .collect())
     }
+}
+
+impl Connected {
+    /// A statement, prepared once.
+    async fn statement(&mut self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+fn cells(rows: &[Row]) -> Result<Vec<Vec<Cell>>, tokio_postgres::Error> {
+    rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
 }

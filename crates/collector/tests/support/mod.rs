@@ -9,34 +9,34 @@ use ascribe_reports::*;
 use tempfile::TempDir;
 
 /// The campaigns file that is shown to people.
-pub const EXAMPLE: &str = include_str!("../../examples/campaigns.toml");
+pub(crate) const EXAMPLE: &str = include_str!("../../examples/campaigns.toml");
 
-pub fn secrets() -> Secrets {
+pub(crate) fn secrets() -> Secrets {
     Secrets::new(Secret::from_bytes([1; 32]), [])
 }
 
-pub fn campaigns() -> Campaigns {
+pub(crate) fn campaigns() -> Campaigns {
     Campaigns::parse(EXAMPLE, secrets()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// A collector that serves on a port of its own.
-pub struct Serving {
-    pub collector: std::sync::Arc<Collector>,
-    pub url: String,
-    pub store: StoreLocation,
-    pub folder: TempDir,
+pub(crate) struct Serving {
+    pub(crate) collector: std::sync::Arc<Collector>,
+    pub(crate) url: String,
+    pub(crate) store: StoreLocation,
+    pub(crate) folder: TempDir,
     end: Option<tokio::sync::oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Serving {
-    pub async fn start(limits: Limits) -> Self {
+    pub(crate) async fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = StoreLocation::File(folder.path().join("reports.db"));
         Self::with_store(limits, store, folder).await
     }
 
-    pub async fn with_store(limits: Limits, store: StoreLocation, folder: TempDir) -> Self {
+    pub(crate) async fn with_store(limits: Limits, store: StoreLocation, folder: TempDir) -> Self {
         let clock = Clock::new(|| Time::from_secs(1_700_000_100));
         let collector = Collector::start(campaigns(), store.clone(), limits, clock).unwrap();
         let collector = std::sync::Arc::new(collector);
@@ -52,21 +52,21 @@ impl Serving {
     }
 
     /// Ends it in good order; what it stored stays.
-    pub async fn end(mut self) -> TempDir {
+    pub(crate) async fn end(mut self) -> TempDir {
         drop(self.end.take());
         self.task.await.unwrap();
         self.folder
     }
 
-    pub fn stored(&self, endpoint: Endpoint) -> u64 {
+    pub(crate) fn stored(&self, endpoint: Endpoint) -> u64 {
         Store::open(&self.store).unwrap().count(endpoint).unwrap()
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         client().get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
     }
 
-    pub async fn post(&self, endpoint: Endpoint, body: impl Into<reqwest::Body>) -> u16 {
+    pub(crate) async fn post(&self, endpoint: Endpoint, body: impl Into<reqwest::Body>) -> u16 {
         let url = format!("{}{}", self.url, endpoint.path());
         let request = client().post(url).header("content-type", "application/json").body(body);
         request.send().await.unwrap().status().as_u16()
@@ -74,19 +74,19 @@ impl Serving {
 }
 
 /// A client that follows no redirects.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
 /// A PostgreSQL server of its own, in a temporary directory; it ends when dropped.
-pub struct Server {
+pub(crate) struct Server {
     bin: PathBuf,
     folder: TempDir,
 }
 
 impl Server {
     /// Starts it. The programs are looked for where distributions put them.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let bin = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
@@ -108,14 +108,14 @@ impl Server {
     }
 
     /// The URL of a new database.
-    pub fn database(&self, name: &str) -> String {
+    pub(crate) fn database(&self, name: &str) -> String {
         let socket = self.folder.path().display().to_string();
         run(self.program("createdb").args(["--host", &socket, "--username=ascribe", name]));
         format!("postgresql://ascribe@{}/{name}", socket.replace('/', "%2F"))
     }
 
     /// `pg_ctl` with these arguments.
-    pub fn ctl(&self, arguments: &[&str]) {
+    pub(crate) fn ctl(&self, arguments: &[&str]) {
         let socket = self.folder.path().display();
         let options = format!("-c listen_addresses='' -c unix_socket_directories='{socket}'");
         let log = self.folder.path().join("log");
@@ -164,12 +164,12 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-pub fn id(n: u128) -> ReportId {
+pub(crate) fn id(n: u128) -> ReportId {
     ReportId::from_u128(n)
 }
 
 /// An event-level report as received.
-pub fn event(n: u128, campaign: Option<u64>, trigger_data: u64) -> NewReport {
+pub(crate) fn event(n: u128, campaign: Option<u64>, trigger_data: u64) -> NewReport {
     NewReport {
         endpoint: Endpoint::EventLevel,
         received_at: Time::from_secs(1_700_000_100),
@@ -190,7 +190,7 @@ pub fn event(n: u128, campaign: Option<u64>, trigger_data: u64) -> NewReport {
 }
 
 /// The body of an aggregatable report that was scheduled then, for that destination.
-pub fn aggregatable_body(n: u128, scheduled: i64, destination: &str) -> String {
+pub(crate) fn aggregatable_body(n: u128, scheduled: i64, destination: &str) -> String {
     let report = AggregatableReport {
         report_id: id(n),
         reporting_origin: SuitableOrigin::parse("https://ads.example").unwrap(),
@@ -207,7 +207,7 @@ pub fn aggregatable_body(n: u128, scheduled: i64, destination: &str) -> String {
 }
 
 /// An aggregatable report as received.
-pub fn aggregatable(n: u128, scheduled: i64, destination: &str) -> NewReport {
+pub(crate) fn aggregatable(n: u128, scheduled: i64, destination: &str) -> NewReport {
     let body = aggregatable_body(n, scheduled, destination);
     NewReport {
         endpoint: Endpoint::Aggregatable,
@@ -216,7 +216,7 @@ pub fn aggregatable(n: u128, scheduled: i64, destination: &str) -> NewReport {
     }
 }
 
-pub fn verbose(body: &str) -> NewReport {
+pub(crate) fn verbose(body: &str) -> NewReport {
     NewReport {
         endpoint: Endpoint::VerboseDebug,
         received_at: Time::from_secs(1_700_000_000),
