@@ -2,7 +2,10 @@
 
 mod common;
 
-use ascribe_engine::{Attribution, Change, Config, Engine, Verdict};
+use ascribe_engine::{
+    Attribution, Change, Config, Engine, PendingReport, SourceOutcome, TestSwitches, Verdict,
+};
+use ascribe_headers::SourceDebugType;
 use ascribe_reports::{Duration, Time};
 use common::{World, at};
 use serde_json::json;
@@ -74,13 +77,33 @@ fn nothing_is_traced_unless_asked_for() {
 #[test]
 fn local_testing_mode_has_neither_noise_nor_delay() {
     let mut config = Config::default();
-    config.local_testing_mode = true;
+    config.test = TestSwitches::LOCAL_TESTING_MODE;
     let mut world = World::new(config);
     let _ = world.source(0, "ads");
     let outcome = world.trigger(10, "ads").outcome;
     assert_eq!(outcome.event_level, Attribution::Attributed);
     assert_eq!(outcome.aggregatable, Attribution::Attributed);
     assert_eq!(world.engine.due(at(10)).count(), 2, "both are due at once");
+}
+
+#[test]
+fn noise_and_delay_are_switched_on_their_own_and_while_it_runs() {
+    for (no_noise, no_delay) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = World::noisy();
+        let _ = world.source(0, "before");
+        assert_eq!(world.engine.state().report_count(), 1, "the fake report of a noised source");
+        world.engine.set_test_switches(TestSwitches { no_noise, no_delay });
+        let outcome = world.source(1, "ads").outcome;
+        assert_eq!(outcome == SourceOutcome::Stored(SourceDebugType::Noised), !no_noise);
+
+        // At event level, a noised source reports what was drawn; otherwise, a trigger's report waits or not.
+        let _ = world.trigger(10, "ads");
+        let due = world.engine.due(at(10)).map(|stored| &stored.report);
+        let (event, aggregatable): (Vec<_>, Vec<_>) =
+            due.partition(|report| matches!(report, PendingReport::Event(_)));
+        assert_eq!(event.len(), usize::from(no_noise && no_delay), "{no_noise} {no_delay}");
+        assert_eq!(aggregatable.len(), usize::from(no_delay), "{no_noise} {no_delay}");
+    }
 }
 
 #[test]

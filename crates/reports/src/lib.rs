@@ -57,6 +57,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 mod aggregatable;
 mod aggregatable_body;
 mod aggregatable_debug;
@@ -74,6 +76,7 @@ mod received;
 mod seal;
 mod shared_info;
 mod shared_info_reader;
+mod stored;
 mod time;
 mod verbose;
 mod verbose_reader;
@@ -101,7 +104,7 @@ pub use verbose_reader::{ReceivedVerboseDebugData, ReceivedVerboseDebugReport};
 pub type ReportId = uuid::Uuid;
 
 /// Spec: "attribution debug info".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebugKeys {
     /// The source's debug key.
     pub source: Option<u64>,
