@@ -12,7 +12,7 @@ mod reports;
 mod sqlite;
 mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::{cell::Cell, database::Database};
 
@@ -39,6 +39,18 @@ impl StoreLocation {
     pub fn parse(text: &str) -> Self {
         let is_url = ["postgresql://", "postgres://"].iter().any(|scheme| text.starts_with(scheme));
         if is_url { Self::Postgres(text.to_owned()) } else { Self::File(text.into()) }
+    }
+
+    /// Copies a SQLite file as it is at one moment, also while a collector writes to it. The copy is not there
+    /// before.
+    ///
+    /// # Errors
+    /// When it is a PostgreSQL database, or cannot be read, or the copy written.
+    pub fn backup(&self, copy: &Path) -> Result<(), StoreError> {
+        let Self::File(path) = self else { return Err(StoreError::NoBackup) };
+        let mut store = sqlite::Sqlite::open(path)?;
+        let copy = Cell::Text(copy.to_string_lossy().into_owned());
+        store.execute("VACUUM INTO $1", &[copy]).map(drop)
     }
 }
 

@@ -108,7 +108,8 @@ async fn campaigns_can_be_replaced_while_serving() {
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!(ask("autumn").await, 404);
-    let text = format!("{}\n[campaigns.autumn]\nnumber = 3\ndestination = 'https://shop.example'", support::EXAMPLE);
+    let text =
+        format!("{}\n[campaigns.autumn]\nnumber = 3\ndestination = 'https://shop.example'", support::EXAMPLE);
     serving.collector.replace_campaigns(Campaigns::parse(&text, secrets()).unwrap());
     assert_eq!(ask("autumn").await, 200);
     serving.end().await;

@@ -14,7 +14,8 @@ use support::{Server, aggregatable, event, verbose};
 type Place = Arc<dyn Fn() -> StoreLocation + Send + Sync>;
 type Test = fn(&StoreLocation);
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
+    ("a_backup_is_a_whole_store", a_backup_is_a_whole_store),
     ("a_report_is_stored_once", a_report_is_stored_once),
     ("a_report_is_known_by_endpoint_and_id", a_report_is_known_by_endpoint_and_id),
     ("verbose_reports_are_stored_each_time", verbose_reports_are_stored_each_time),
@@ -307,4 +308,20 @@ fn a_lost_connection_is_made_anew(server: &Server) {
     assert!(store.insert(&[event(2, None, 0)]).is_err());
     server.ctl(&["start", "--wait"]);
     assert_eq!(store.insert(&[event(1, None, 0), event(2, None, 0)]).unwrap(), [false, true]);
+}
+
+fn a_backup_is_a_whole_store(location: &StoreLocation) {
+    let mut store = open(location);
+    store.insert(&[event(1, None, 0)]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    match location {
+        StoreLocation::File(_) => {
+            location.backup(&copy).unwrap();
+            store.insert(&[event(2, None, 0)]).unwrap();
+            assert_eq!(open(&StoreLocation::File(copy.clone())).count(Endpoint::EventLevel).unwrap(), 1);
+            assert!(location.backup(&copy).is_err(), "nothing is overwritten");
+        }
+        StoreLocation::Postgres(_) => assert!(matches!(location.backup(&copy), Err(StoreError::NoBackup))),
+    }
 }

@@ -47,6 +47,9 @@ pub enum StoreError {
         /// The latest that is known.
         known: i64,
     },
+    /// PostgreSQL has better ways than ours.
+    #[error("a PostgreSQL database is copied by its own programs, such as pg_dump")]
+    NoBackup,
     /// A row does not hold what it must.
     #[error("the database holds what no collector wrote: {0}")]
     Corrupt(&'static str),
