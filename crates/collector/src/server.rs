@@ -28,7 +28,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
 };
 use tokio_rustls::{TlsAcceptor, rustls};
 use tower_service::Service;
@@ -92,7 +92,7 @@ impl Collector {
                 collector: collector.clone(),
                 routes: routes.clone(),
                 peer: Peer(peer.ip()),
-                reset: Arc::new(AtomicBool::new(false)),
+                reset: Arc::new(Reset::default()),
                 watcher: graceful.watcher(),
             };
             let tls = tls.clone();
@@ -116,7 +116,7 @@ struct Connection {
     collector: Inner,
     routes: Router,
     peer: Peer,
-    reset: Arc<AtomicBool>,
+    reset: Arc<Reset>,
     watcher: Watcher,
 }
 
@@ -142,7 +142,7 @@ impl Connection {
             .header_read_timeout(self.collector.limits.head_timeout)
             .max_buf_size(MAX_HEAD_BYTES as usize);
         let connection = http.serve_connection(TokioIo::new(stream), self.service());
-        let _ = self.watcher.watch(connection).await;
+        self.reset.unless(self.watcher.watch(connection)).await;
     }
 
     async fn serve_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
@@ -154,7 +154,7 @@ impl Connection {
             .keep_alive_interval(timeout)
             .keep_alive_timeout(timeout);
         let connection = http.serve_connection(TokioIo::new(stream), self.service());
-        let _ = self.watcher.watch(connection).await;
+        self.reset.unless(self.watcher.watch(connection)).await;
     }
 
     fn service(
@@ -176,22 +176,46 @@ impl Connection {
 }
 
 /// Either the answer, or the end of the connection.
-fn or_reset(
-    answer: Result<Response<Body>, Infallible>,
-    reset: &AtomicBool,
-) -> Result<Response<Body>, io::Error> {
+fn or_reset(answer: Result<Response<Body>, Infallible>, reset: &Reset) -> Result<Response<Body>, io::Error> {
     let Ok(answer) = answer;
     if answer.extensions().get::<ResetConnection>().is_none() {
         return Ok(answer);
     }
-    reset.store(true, Ordering::Relaxed);
+    reset.now();
     Err(io::Error::from(io::ErrorKind::ConnectionReset))
 }
 
 /// A connection that can end with a reset: the client is to know that nothing was answered.
 struct Socket {
     stream: TcpStream,
-    reset: Arc<AtomicBool>,
+    reset: Arc<Reset>,
+}
+
+/// Whether a connection is to be reset. In HTTP/2 that takes its other requests with it, which user agents send
+/// again as well; a stream that is reset alone they would not.
+#[derive(Debug, Default)]
+struct Reset {
+    wanted: AtomicBool,
+    told: Notify,
+}
+
+impl Reset {
+    fn now(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+        self.told.notify_one();
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Serves a connection until its end, or until it is to be reset.
+    async fn unless<T>(&self, connection: impl Future<Output = T>) {
+        tokio::select! {
+            _ = connection => {}
+            () = self.told.notified() => {}
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -226,7 +250,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reset.load(Ordering::Relaxed) {
+        if self.reset.is_wanted() {
             // An orderly end first would look like an empty answer.
             return Poll::Ready(Ok(()));
         }
@@ -236,7 +260,7 @@ impl AsyncWrite for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
+        if self.reset.is_wanted() {
             // Closed without lingering, a connection is reset.
             let _ = self.stream.set_zero_linger();
         }

@@ -80,6 +80,9 @@ impl<'a> HeaderFields<'a> {
         };
         let help = match problem.kind {
             ProblemKind::UnknownField => "remove it, or correct its name",
+            _ if DURATIONS.contains(&&**name) => {
+                "write a number of seconds, or a text such as \"7d\" or \"12h\""
+            }
             _ => "correct the value, or leave the field out for its default",
         };
         let at = locate(&field.value, inner).unwrap_or_else(|| field.at.clone());

@@ -5,7 +5,7 @@ use crate::campaigns::Campaigns;
 
 /// Looks: of the system's colours, in light and dark.
 const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:auto;padding:1rem}\
-pre{overflow:auto;padding:.75rem;border:1px solid #8888;border-radius:.4rem}code{font-size:.85rem}\
+pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:.75rem;border:1px solid #8888;border-radius:.4rem}code{font-size:.85rem}\
 button{font:inherit;padding:.2rem .8rem;margin-right:.5rem}output{display:block;min-height:1.5rem}h3{margin-bottom:.3rem}";
 
 /// What the buttons do. A tag rests in a template, where nothing of it is loaded or run, until it is tried.
