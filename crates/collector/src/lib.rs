@@ -31,7 +31,7 @@
 //! assert_eq!(check.misfits, Vec::<String>::new());
 //! assert_eq!((check.campaigns[0].states, check.campaigns[1].states), (2925, 3));
 //!
-//! let problems = Campaigns::parse(&file.replace("shop.example\"\n", "shop\"\n"), secrets).unwrap_err();
+//! let problems = Campaigns::parse(&file.replace("\"https://shop.example", "\"http://shop.example"), secrets).unwrap_err();
 //! assert!(problems.to_string().starts_with("line 5, column 19: campaigns.spring.destination "), "{problems}");
 //! # Ok::<(), ascribe_collector::ConfigProblems>(())
 //! ```

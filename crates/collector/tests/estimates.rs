@@ -50,11 +50,11 @@ fn purchases(source: u64, _: &mut ChaCha20Rng) -> Vec<u8> {
 fn estimates_are_unbiased_and_their_intervals_hold() {
     // Sizes, epsilon, sources: from much noise to next to none, in many and in few sources.
     for (reports, data, windows, epsilon, sources, worlds) in [
-        (3, 8, 3, 3.0, 2000, 400),
-        (3, 8, 3, 8.0, 5000, 300),
-        (3, 2, 1, 1.0, 1000, 400),
-        (5, 4, 5, 9.0, 2000, 300),
-        (3, 8, 3, 14.0, 5000, 100),
+        (3, 8, 3, 3.0, 2000, 200),
+        (3, 8, 3, 8.0, 5000, 100),
+        (3, 2, 1, 1.0, 1000, 300),
+        (5, 4, 5, 9.0, 2000, 150),
+        (3, 8, 3, 14.0, 5000, 60),
     ] {
         let states = TriggerStates::new(reports, data, windows).unwrap();
         let epsilon = Epsilon::new(epsilon).unwrap();

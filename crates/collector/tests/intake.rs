@@ -275,7 +275,7 @@ fn damaged(mut body: Vec<u8>, at: usize, by: &[u8], cut: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever comes is taken or refused; nothing makes the collector fail.
     #[test]

@@ -249,7 +249,7 @@ static SHARED: LazyLock<(tokio::runtime::Runtime, Serving)> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever a tag says, what leaves registers without an error or warning.
     #[test]
