@@ -112,3 +112,82 @@ fn it_serves_until_it_is_told_to_end_and_what_it_took_is_there() {
     let batches = run(&["collector", "batch", "--store", &store, "--to", &path("batches"), "--json"]);
     assert_eq!((batches.code, batches.stdout.trim()), (Some(0), "[]"));
 }
+
+/// An event-level report with its own ID, over a connection that stays.
+fn event(round: u32, worker: u32, n: u32) -> String {
+    let body = format!(
+        concat!(
+            r#"{{"attribution_destination":"https://shop.example","randomized_trigger_rate":0.5,"#,
+            r#""report_id":"{:08x}-0000-4000-8000-{:04x}{:08x}","scheduled_report_time":"1700000000","#,
+            r#""source_event_id":"1","source_type":"event","trigger_data":"{}"}}"#
+        ),
+        round, worker, n, n
+    );
+    format!(
+        "POST /.well-known/attribution-reporting/report-event-attribution HTTP/1.1\r\nhost: a\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Sends reports one after the other until the collector is gone: how many were acknowledged.
+fn send_until_gone(address: &str, round: u32, worker: u32) -> u32 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    for n in 0.. {
+        let mut head = [0; 512];
+        let answered =
+            stream.write_all(event(round, worker, n).as_bytes()).and_then(|()| stream.read(&mut head));
+        match answered {
+            Ok(length) if length > 0 => assert!(head.starts_with(b"HTTP/1.1 200"), "{:?}", &head[..length]),
+            _ => return n,
+        }
+    }
+    unreachable!("there are enough numbers")
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_acknowledged_is_there_once_after_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, store) = (path("campaigns.toml"), path("reports.db"));
+    std::fs::copy(EXAMPLE, &file).unwrap();
+    // Of each worker in each round, how many were acknowledged.
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let any = "127.0.0.1:0";
+        let unlimited = ["--reports-per-second", "1000000"];
+        let mut serving =
+            ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
+                .args(unlimited)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+        let mut line = String::new();
+        BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next()).unwrap();
+        let counts: Vec<u32> = std::thread::scope(|scope| {
+            let workers: Vec<_> =
+                (0..8).map(|worker| scope.spawn(move || send_until_gone(address, round, worker))).collect();
+            std::thread::sleep(std::time::Duration::from_millis(300 + 137 * u64::from(round)));
+            serving.kill().unwrap();
+            workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        });
+        serving.wait().unwrap();
+        assert!(counts.iter().sum::<u32>() > 0);
+        acknowledged.extend(counts);
+    }
+    let location = ascribe_collector::StoreLocation::parse(&store);
+    let mut store = ascribe_collector::Store::open(&location).unwrap();
+    let counts = store.event_counts().unwrap();
+    // The n-th report of a worker has the trigger data n. One more may be stored than was acknowledged.
+    for n in 0..=acknowledged.iter().copied().max().unwrap_or(0) {
+        let stored =
+            counts.iter().find(|count| count.trigger_data == u64::from(n)).map_or(0, |count| count.count);
+        let of_workers =
+            |is: &dyn Fn(&u32) -> bool| acknowledged.iter().filter(|count| is(count)).count() as u64;
+        let (sure, possible) = (of_workers(&|&count| count > n), of_workers(&|&count| count >= n));
+        assert!((sure..=possible).contains(&stored), "report {n}: {sure} acknowledged, {stored} stored");
+    }
+}
