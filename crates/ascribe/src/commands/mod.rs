@@ -1,5 +1,6 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
+mod collector;
 mod completions;
 mod man;
 mod privacy;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
+    Collector(collector::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -34,6 +36,7 @@ impl Command {
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
+            Self::Collector(args) => collector::run(args, output),
             Self::Completions(args) => completions::run(args, output),
             Self::Man(args) => man::run(args, output),
         }
