@@ -12,4 +12,4 @@ mod page;
 pub use browser::Browser;
 pub use cdp::ProtocolError;
 pub use options::{LaunchError, LaunchOptions, ThirdPartyCookies};
-pub use page::{Button, Click, Page, PageError};
+pub use page::{Button, Click, Key, Page, PageError};

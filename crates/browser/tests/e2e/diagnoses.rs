@@ -69,7 +69,7 @@ async fn source_and_trigger_together_are_told(stage: Stage) -> Tested {
     let url = stage.ads.url("/both");
     stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{url}">"#)).await?;
     stage.ads.wait_for("/both").await?;
-    told(&stage, &url, &["source", "trigger", "both"]).await
+    told(&stage, &url, &["a source and a trigger"]).await
 }
 
 async fn a_missing_permission_is_told(stage: Stage) -> Tested {

@@ -3,7 +3,7 @@
 //! FEATURES A5 to A7: the navigation and its background requests may register navigation sources, if the user
 //! did it.
 
-use ascribe_browser::{Button, Click};
+use ascribe_browser::{Button, Click, Key};
 use ascribe_headers::Eligibility::{NavigationSource, Unset};
 use ascribe_test_sites::Reply;
 
@@ -238,7 +238,7 @@ async fn the_keyboard_follows_links_too(stage: Stage) -> Tested {
     );
     let page = stage.show(&stage.publisher, &html).await?;
     page.evaluate("document.links[0].focus()").await?;
-    page.navigation(page.press("Enter")).await?;
+    page.navigation(page.press(Key::Enter)).await?;
     assert_eq!(eligibility(&*stage.shop.wait_for("/buy").await?), NavigationSource);
     assert_eq!(eligibility(&*stage.ads.wait_for("/background").await?), NavigationSource);
     Ok(())

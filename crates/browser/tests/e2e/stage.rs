@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use ascribe_browser::{Attempt, Browser, LaunchOptions, NetworkOptions, Page};
-use ascribe_engine::{Engine, PendingReport};
+use ascribe_agent::NetworkOptions;
+use ascribe_browser::{Attempt, Browser, LaunchOptions, Page};
+use ascribe_engine::{Engine, PendingReport, TestSwitches};
 use ascribe_headers::{Coordinators, Eligibility, SuitableOrigin, SupportedRegistrars};
 use ascribe_reports::PrivateKeySet;
 use ascribe_test_sites::{Received, Reply, Site, Sites};
@@ -145,10 +146,12 @@ fn options(sites: &Sites, ca: &TempDir) -> Result<LaunchOptions, Failed> {
     agent.supported = SupportedRegistrars { web: true, os: false };
     agent.seed = Some(7);
     let network = NetworkOptions {
-        host_rules: sites.host_map().split(',').map(str::to_owned).collect(),
+        host_map: sites.host_map().parse().map_err(Failed::from)?,
         ca_certificates: vec![ca.path().join("ca.pem")],
         ..NetworkOptions::default()
     };
+    // A noised source would report something else, once in some hundreds of clicks.
+    agent.config.test = TestSwitches { no_noise: true, no_delay: false };
     Ok(LaunchOptions { headless: true, network, agent, ..LaunchOptions::default() })
 }
 
