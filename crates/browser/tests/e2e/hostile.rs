@@ -395,8 +395,7 @@ async fn a_marker_of_one_page_is_of_no_use_to_another(stage: Stage) -> Tested {
     let echo = page.evaluate(&format!(
         "fetch('{}', {{attributionReporting: {{eventSourceEligible: true, triggerEligible: true}}}}).then(r => r.text().then(t => t + r.url + JSON.stringify([...r.headers])))",
         stage.ads.url("/echo")
-    ));
-    let echo = echo.await?;
+    )).await?;
     let echo = echo.as_str().ok_or("text")?;
     assert!(echo.contains(ELIGIBLE));
     assert!(!echo.contains("ascribe"), "{echo}");

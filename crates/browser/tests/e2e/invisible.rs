@@ -52,14 +52,14 @@ async fn urls_look_as_the_page_made_them(stage: Stage) -> Tested {
             ];
         }})()",
         stage.ads.url("/from")
-    ));
+    )).await?;
     let without_hash = stage.ads.url("/path?query");
     let html = format!(r#"<img attributionsrc="" src="{url}">"#);
     let expected = json!([
         url, url, url, without_hash, without_hash, stage.ads.url("/to"), true, stage.publisher.url("/relative"),
         without_hash, url, url, html
     ]);
-    assert_eq!(seen.await?, expected);
+    assert_eq!(seen, expected);
     // Requests with a hash are as eligible as the others.
     for request in stage.ads.received("/path") {
         assert!([EventSource, EventSourceOrTrigger].contains(&eligibility(&request)), "{request}");
@@ -90,10 +90,10 @@ async fn a_service_worker_sees_what_the_page_asked_for(stage: Stage) -> Tested {
         }})()",
         stage.ads.url("/plain"),
         stage.ads.url("/hash?a#b")
-    ));
+    )).await?;
     let referrer = stage.publisher.url("/");
     let expected = json!([stage.ads.url("/plain") + &referrer, stage.ads.url("/hash?a#b") + &referrer]);
-    assert_eq!(seen.await?, expected);
+    assert_eq!(seen, expected);
     Ok(())
 }
 
@@ -119,8 +119,7 @@ async fn timing_entries_have_the_names_of_the_urls(stage: Stage) -> Tested {
             return all.map(names => names.filter(name => name.startsWith('{0}')).sort());
         }})()",
         stage.ads.origin()
-    ));
-    let names = names.await?;
+    )).await?;
     let lists = names.as_array().ok_or("lists")?;
     for list in lists {
         let plain: Vec<String> = list.as_array().ok_or("a list")?.iter().filter_map(Value::as_str)
@@ -131,10 +130,10 @@ async fn timing_entries_have_the_names_of_the_urls(stage: Stage) -> Tested {
     }
     let found = page.evaluate(&format!(
         "performance.getEntriesByName(performance.getEntriesByType('resource').find(e => e.name.includes('/fetch')).name).length"
-    ));
-    assert_eq!(found.await?, 1);
-    let navigation = page.evaluate("performance.getEntriesByType('navigation')[0].name");
-    assert_eq!(navigation.await?, stage.publisher.url("/"));
+    )).await?;
+    assert_eq!(found, 1);
+    let navigation = page.evaluate("performance.getEntriesByType('navigation')[0].name").await?;
+    assert_eq!(navigation, stage.publisher.url("/"));
     Ok(())
 }
 
@@ -162,10 +161,10 @@ async fn functions_look_native(stage: Stage) -> Tested {
         let seen = page.evaluate(&format!(
             "(f => [f.name, f.length, f + '', Function.prototype.toString.call(f), Object.getOwnPropertyNames(f).sort().join(),
                 frames[0].Function.prototype.toString.call(f), typeof f])({function})"
-        ));
+        )).await?;
         let text = format!("function {name}() {{ [native code] }}");
         let own = if *function == "Request" { "length,name,prototype" } else { "length,name" };
-        assert_eq!(seen.await?, json!([name, length, text, text, own, text, "function"]), "{function}");
+        assert_eq!(seen, json!([name, length, text, text, own, text, "function"]), "{function}");
         if *function != "Request" {
             let constructs = format!("(() => {{ try {{ new ({function})('x'); return 'yes'; }} catch (e) {{ return e.name; }} }})()");
             assert_eq!(page.evaluate(&constructs).await?, "TypeError", "{function} is no constructor");
@@ -175,12 +174,12 @@ async fn functions_look_native(stage: Stage) -> Tested {
         let seen = page.evaluate(&format!(
             "(d => [d.get + '', d.set + '', d.get.name, d.set.name, d.get.length, d.set.length, d.enumerable, d.configurable])
                 (Object.getOwnPropertyDescriptor({getter}.prototype, 'attributionSrc'))"
-        ));
+        )).await?;
         let expected = json!([
             "function get attributionSrc() { [native code] }", "function set attributionSrc() { [native code] }",
             "get attributionSrc", "set attributionSrc", 0, 1, true, true
         ]);
-        assert_eq!(seen.await?, expected, "{getter}");
+        assert_eq!(seen, expected, "{getter}");
     }
     // Errors are those of the functions themselves.
     for call in ["fetch()", "new Request()", "XMLHttpRequest.prototype.send.call({})", "Request()",
@@ -203,8 +202,8 @@ async fn properties_are_where_a_browser_has_them(stage: Stage) -> Tested {
     ] {
         let seen = page.evaluate(&format!(
             "(d => `${{typeof d.value}} ${{d.writable}} ${{d.enumerable}} ${{d.configurable}}`)(Object.getOwnPropertyDescriptor({object}, '{property}'))"
-        ));
-        assert_eq!(seen.await?, expected, "{object}.{property}");
+        )).await?;
+        assert_eq!(seen, expected, "{object}.{property}");
     }
     let where_it_is = "[Object.hasOwn(HTMLElement.prototype, 'attributionSrc'), 'attributionSrc' in document.createElement('div'),
         'attributionSrc' in new Image(), Request.prototype.constructor === Request,
@@ -227,16 +226,16 @@ async fn attribution_src_reflects_as_a_url(stage: Stage) -> Tested {
         ] {
             let seen = page.evaluate(&format!(
                 "(e => {{ e.attributionSrc = '{set}'; return [e.attributionSrc, e.getAttribute('attributionsrc')]; }})(document.createElement('{element}'))"
-            ));
-            assert_eq!(seen.await?, json!([expected, attribute]), "{element} {set}");
+            )).await?;
+            assert_eq!(seen, json!([expected, attribute]), "{element} {set}");
         }
         let seen = page.evaluate(&format!(
             "(e => {{ const none = [e.attributionSrc, e.hasAttribute('attributionsrc')];
                 e.setAttribute('attributionsrc', 'set'); none.push(e.attributionSrc);
                 e.attributionSrc = null; none.push(e.getAttribute('attributionsrc'));
                 return none; }})(document.createElement('{element}'))"
-        ));
-        assert_eq!(seen.await?, json!(["", false, format!("{base}set"), "null"]), "{element}");
+        )).await?;
+        assert_eq!(seen, json!(["", false, format!("{base}set"), "null"]), "{element}");
     }
     Ok(())
 }
@@ -257,9 +256,9 @@ async fn requests_have_no_new_members(stage: Stage) -> Tested {
                 keys(xhr), keys(image), keys(document), JSON.stringify(Object.assign({{}}, image.dataset))];
         }})()",
         stage.ads.origin()
-    ));
+    )).await?;
     let location = "location";
-    assert_eq!(seen.await?, json!(["", "", false, "cors", "same-origin", "", "", location, "{}"]));
+    assert_eq!(seen, json!(["", "", false, "cors", "same-origin", "", "", location, "{}"]));
     Ok(())
 }
 
@@ -272,10 +271,9 @@ async fn the_location_and_history_are_unchanged(stage: Stage) -> Tested {
     let seen = page.evaluate(
         "[location.href, document.URL, document.referrer, history.length, performance.getEntriesByType('navigation')[0].name,
             performance.getEntriesByType('navigation')[0].redirectCount, navigation.currentEntry.url]",
-    );
+    ).await?;
     let url = stage.shop.url("/land?x#hash");
     // about:blank, the publisher's page, this one; the first depends on how the page was opened.
-    let seen = seen.await?;
     let length = seen[3].clone();
     assert!(length == 2 || length == 3, "{seen}");
     assert_eq!(seen, json!([url, url, stage.publisher.url("/"), length, url, 0, url]));
@@ -295,8 +293,7 @@ async fn errors_point_into_the_page(stage: Stage) -> Tested {
             try { await fetch('https://', {attributionReporting: {}}); } catch (e) { stacks.push(e.stack); }
             return stacks.join('\\n');
         })()",
-    );
-    let stacks = stacks.await?;
+    ).await?;
     let text = stacks.as_str().ok_or("text")?;
     for trace in ["ascribe", "shim", "__"] {
         assert!(!text.to_lowercase().contains(trace), "{text}");

@@ -154,20 +154,20 @@ async fn fetch_with_a_member_missing_throws(stage: Stage) -> Tested {
     for options in NOT_OPTIONS {
         let name = page.evaluate(&format!(
             "fetch('{url}', {{attributionReporting: {options}}}).then(() => 'none', error => error.constructor === TypeError && error.name)"
-        ));
-        assert_eq!(name.await?, "TypeError", "fetch rejects {options}");
+        )).await?;
+        assert_eq!(name, "TypeError", "fetch rejects {options}");
         let name = page.evaluate(&format!(
             "(() => {{ try {{ new Request('{url}', {{attributionReporting: {options}}}); return 'none'; }} catch (error) {{ return error.name; }} }})()"
-        ));
-        assert_eq!(name.await?, "TypeError", "Request throws for {options}");
+        )).await?;
+        assert_eq!(name, "TypeError", "Request throws for {options}");
     }
     // null is an empty dictionary, as everywhere: its members are missing.
-    let null = page.evaluate(&format!("fetch('{url}', {{attributionReporting: null}}).then(() => 'none', e => e.name)"));
-    assert_eq!(null.await?, "TypeError");
+    let null = page.evaluate(&format!("fetch('{url}', {{attributionReporting: null}}).then(() => 'none', e => e.name)")).await?;
+    assert_eq!(null, "TypeError");
     let thrown = page.evaluate(&format!(
         "fetch('{url}', {{get attributionReporting() {{ throw new RangeError('mine'); }}}}).catch(e => e.message)"
-    ));
-    assert_eq!(thrown.await?, "mine");
+    )).await?;
+    assert_eq!(thrown, "mine");
     stage.idle().await;
     assert!(stage.ads.received("/").is_empty(), "nothing was sent");
     Ok(())
@@ -203,8 +203,8 @@ async fn fetch_converts_members_as_dictionaries_do(stage: Stage) -> Tested {
             return fetch('{}', {{attributionReporting: options}}).then(() => read.join());
         }})()",
         stage.ads.url("/order")
-    ));
-    assert_eq!(order.await?, "source,trigger", "each once, in the order of the alphabet");
+    )).await?;
+    assert_eq!(order, "source,trigger", "each once, in the order of the alphabet");
     Ok(())
 }
 
@@ -262,8 +262,8 @@ async fn xhr_with_a_member_missing_throws(stage: Stage) -> Tested {
     assert_eq!(requests.len(), 11);
     assert!(requests.iter().all(|request| eligibility(request) == Unset), "what threw has changed nothing");
     // The type is looked at before the state.
-    let unopened = page.evaluate("try { new XMLHttpRequest().setAttributionReporting({}); } catch (e) { e.name }");
-    assert_eq!(unopened.await?, "TypeError");
+    let unopened = page.evaluate("try { new XMLHttpRequest().setAttributionReporting({}); } catch (e) { e.name }").await?;
+    assert_eq!(unopened, "TypeError");
     let illegal = "try { XMLHttpRequest.prototype.setAttributionReporting.call({}, {eventSourceEligible: true, triggerEligible: true}); } catch (e) { e.name }";
     assert_eq!(page.evaluate(illegal).await?, "TypeError");
     Ok(())

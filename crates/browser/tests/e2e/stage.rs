@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     error::Error,
     ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -14,7 +15,7 @@ use ascribe_browser::{Attempt, Browser, LaunchOptions, Page};
 use ascribe_engine::{Engine, PendingReport, TestSwitches};
 use ascribe_headers::{Coordinators, Eligibility, SuitableOrigin, SupportedRegistrars};
 use ascribe_reports::PrivateKeySet;
-use ascribe_test_sites::{Received, Reply, Site, Sites};
+use ascribe_test_sites::{Log, Received, Reply, Site, Sites};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::broadcast::error::RecvError};
@@ -33,6 +34,9 @@ const PRIVATE_KEYS: &str =
 
 /// Longer than any test takes; what hangs fails.
 const TEST_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// As many requests are shown when a test fails.
+const LOGGED: usize = 40;
 
 /// One test and its name.
 pub(crate) struct Test {
@@ -97,19 +101,22 @@ impl Theatre {
         };
         let stage = Stage::new(number, &house.sites, &house.ca, Arc::clone(&browser));
         let (sites, hosts) = (Arc::clone(&house.sites), stage.hosts());
-        runtime.block_on(async {
-            let tested = tokio::time::timeout(TEST_TIMEOUT, run(stage)).await;
-            let told = |error: &dyn std::fmt::Display| {
-                let log = sites.log().matching(|request| hosts.iter().any(|host| request.host.ends_with(host)));
-                let log = log.iter().map(|request| format!("\n{request}")).collect::<String>();
-                Failed::from(format!("{error}\nreceived:{log}"))
-            };
-            match tested {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(told(&error)),
-                Err(_) => Err(told(&"it hangs")),
-            }
-        })?;
+        let tested = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async { tokio::time::timeout(TEST_TIMEOUT, run(stage)).await })
+        }));
+        let error = match tested {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(error.to_string()),
+            Ok(Err(_)) => Some("it hangs".to_owned()),
+            // Where and why, the panic has said itself.
+            Err(_) => Some("an assertion failed".to_owned()),
+        };
+        if let Some(error) = error {
+            let log = sites.log().matching(|request| hosts.iter().any(|host| request.host.ends_with(host)));
+            let latest = log.len().saturating_sub(LOGGED);
+            let log = log[latest..].iter().map(|request| format!("\n{request}")).collect::<String>();
+            return Err(Failed::from(format!("{error}\nreceived:{log}")));
+        }
         runtime.block_on(browser.close_pages())?;
         house.browser = Some(browser);
         Ok(())
@@ -247,6 +254,11 @@ impl Stage {
         self.sites.site(host)
     }
 
+    /// What all sites received, those of other tests too.
+    pub(crate) fn log(&self) -> &Log {
+        self.sites.log()
+    }
+
     fn hosts(&self) -> Vec<String> {
         vec![format!("{}.test", self.number), "example.com".into(), "a.example".into()]
     }
@@ -312,7 +324,7 @@ impl Stage {
         self.pending(|report| match report {
             PendingReport::Event(pending) => {
                 let report = &pending.report;
-                let ours = report.destinations.iter().any(|site| site.to_string() == self.shop.origin());
+                let ours = report.destinations.as_slice().iter().any(|site| site.to_string() == self.shop.origin());
                 ours.then_some((report.source_event_id, report.trigger_data))
             }
             PendingReport::Aggregatable(_) => None,

@@ -179,13 +179,13 @@ async fn worker_requests_are_not_changed_otherwise(stage: Stage) -> Tested {
         }})();"
     );
     stage.publisher.reply("/seen.js", Reply::script(script));
-    let seen = page.evaluate("new Promise(done => new Worker('/seen.js').onmessage = message => done(message.data))");
+    let seen = page.evaluate("new Promise(done => new Worker('/seen.js').onmessage = message => done(message.data))").await?;
     let expected = serde_json::json!([
         format!("{ads}/seen?a"),
         format!("{ads}/r#c"),
         "function fetch() { [native code] }",
         true,
     ]);
-    assert_eq!(seen.await?, expected);
+    assert_eq!(seen, expected);
     Ok(())
 }
