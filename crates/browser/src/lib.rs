@@ -2,14 +2,18 @@
 //!
 //! [`Browser::launch`] starts the installed Chromium and speaks the DevTools protocol with it over a pipe.
 
+mod attempt;
 mod browser;
 mod cdp;
 mod chromium;
+mod diagnosis;
 mod host;
 mod options;
 mod page;
 
+pub use attempt::{Attempt, Surface};
 pub use browser::Browser;
 pub use cdp::ProtocolError;
+pub use diagnosis::Diagnosis;
 pub use options::{LaunchError, LaunchOptions, ThirdPartyCookies};
 pub use page::{Button, Click, Key, Page, PageError};
