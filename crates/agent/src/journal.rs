@@ -1,43 +1,46 @@
 //! The journal: what a profile remembers, in one SQLite file.
 //!
-//! Everything that the engine changes is appended here before anything leaves; [`Journal::open`] gives the
-//! changes back, and the engine that [replays](ascribe_engine::Engine::replay) them is the engine that there
-//! was. So a report that is sent after a crash is the same report, under the same ID: its ID was drawn when it
-//! was stored.
-//!
-//! **What survives what.** [`Journal::append`] is one transaction: after it, the end of this process at any
-//! moment (SIGKILL too) loses nothing, and a transaction is there whole or not at all. A power cut may lose
-//! the latest transactions, never a part of one, back to the last [`Journal::sync`]; a host syncs before
-//! reports leave, so that nothing that was told to anybody is forgotten.
-//!
-//! **How long it is.** A snapshot of the state takes the place of the changes when these are longer than the
-//! last snapshot ([`Journal::wants_compaction`]): each compaction writes about as much as was appended since
-//! the one before, so that appending costs the same on average, however much is stored; and the journal is
-//! never much longer than two snapshots.
-//!
-//! **What is deleted.** After [`Journal::erase`], no byte of what the user cleared is in any file of the
-//! profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
-//! compaction. The blocks that a file system or a disk keeps of files that became shorter are out of reach.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "of the host's half of the crate: the disk is what it is about"
-)]
+//! Here is what is stored and when it is deleted; [`file`] has how SQLite treats the files, [`schema`] the
+//! tables and their versions.
 
 mod error;
 mod file;
 mod schema;
+#[cfg(test)]
+mod tests;
+mod undeliverable;
 
 use std::path::Path;
 
-use ascribe_engine::{Change, PendingReport, State};
-use ascribe_reports::Time;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use ascribe_engine::{Change, State};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use error::JournalError;
 use file::Profile;
+pub use undeliverable::Undeliverable;
 
-/// What a profile remembers. See the overview of its module, in `journal.rs`.
+/// What a profile remembers, in one SQLite file.
+///
+/// Everything that the engine changes is appended here before anything leaves; [`open`](Self::open) gives the
+/// changes back, and the engine that [replays](ascribe_engine::Engine::replay) them is the engine that there
+/// was. So a report that is sent after a crash is the same report, under the same ID: the ID was drawn when the
+/// report was stored.
+///
+/// **What survives what.** [`append`](Self::append) is one transaction: after it, the end of this process at any
+/// moment (SIGKILL too) loses nothing, and a transaction is there whole or not at all. A power cut may lose the
+/// latest transactions, never a part of one, back to the last [`sync`](Self::sync). A host syncs before reports
+/// leave: then nothing that was told to anybody is forgotten, and no budget is spent twice.
+///
+/// **How long it is.** A snapshot of the state takes the place of the changes when these are longer than the
+/// last snapshot ([`wants_compaction`](Self::wants_compaction)). Each compaction writes at most about as much
+/// as the one before and what was appended since, so that appending costs the same on average, however much
+/// is stored; and the journal is never much longer than two snapshots.
+///
+/// **What is deleted.** After [`erase`](Self::erase), no byte of what the user cleared is in any file of the
+/// profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
+/// [`compact`](Self::compact), which a host calls when it is wanted and when it shuts down. The blocks that a
+/// file system or a disk keeps of files that became shorter are out of reach.
 #[derive(Debug)]
 pub struct Journal {
     db: Connection,
@@ -55,31 +58,17 @@ struct Size {
     changes: usize,
 }
 
-/// A report that was given up and is kept for a look at it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Undeliverable {
-    /// The report.
-    pub report: PendingReport,
-    /// What went wrong at last.
-    pub why: String,
-    /// When it was given up.
-    pub at: Time,
-}
-
 /// Fewer bytes of changes are not worth a compaction.
 const WORTH_COMPACTING: usize = 256 * 1024;
 
 impl Journal {
-    /// At most this many undeliverable reports are kept; the newest.
-    pub const MAX_UNDELIVERABLE: usize = 1000;
-
     /// Opens the journal of a profile, a directory that is created when there is none, and gives what was
     /// stored, in order.
     ///
     /// # Errors
     /// [`JournalError::InUse`] when the profile is open, here or in another process, until that has ended;
     /// [`JournalError::Newer`], [`JournalError::NotAJournal`] and [`JournalError::Corrupt`] when the file
-    /// cannot be read; then nothing was changed.
+    /// cannot be read; what it says was not changed then.
     pub fn open(profile_dir: &Path) -> Result<(Self, Vec<Change>), JournalError> {
         Self::open_with(profile_dir, schema::MIGRATIONS)
     }
@@ -88,6 +77,7 @@ impl Journal {
         let profile = Profile::open(profile_dir)?;
         let path = profile.journal().to_owned();
         let db = file::connect(&path, migrations)?;
+        profile.sync_directory()?;
         let mut journal = Self { db, profile: Some(profile), size: Size::default(), unsynced: false };
         // What a deletion left in the write-ahead log, when the process ended in the middle of it, goes now.
         journal.empty_log()?;
@@ -128,7 +118,7 @@ impl Journal {
         Ok(size)
     }
 
-    /// Stores changes, all or none of them. See the module's overview for what they survive.
+    /// Stores changes, all or none of them; they survive the end of the process from then on.
     ///
     /// # Errors
     /// When they could not be stored: nothing may be sent then, and the engine that made them is ahead of the
@@ -172,7 +162,8 @@ impl Journal {
 
     /// Deletes, physically, what a state no longer knows, and the undeliverable reports that are to be
     /// forgotten too: after the user, or a site by `Clear-Site-Data`, has cleared something, in place of
-    /// [`append`](Self::append). When it returns, no file of the profile has a byte of it.
+    /// [`append`](Self::append). When it returns, no file of the profile has a byte of it, and it is gone for
+    /// good, whatever happens to process or power. Settings stay.
     ///
     /// # Errors
     /// When something could not be deleted. What was cleared may still be stored then.
@@ -191,12 +182,21 @@ impl Journal {
             let mut delete = tx.prepare_cached("DELETE FROM undeliverable WHERE id = ?1")?;
             forgotten.iter().try_for_each(|id| delete.execute([id]).map(|_| ()))
         })?;
-        if self.profile.is_some() {
-            self.empty_log()?;
-            self.db.execute_batch("VACUUM").map_err(self.failed())?;
-            self.empty_log()?;
+        if self.profile.is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.empty_log()?;
+        self.db.execute_batch("VACUUM").map_err(self.failed())?;
+        self.empty_log()?;
+        // SQLite does not sync a log that it has emptied: after a power cut, it could be the old one.
+        self.unsynced = true;
+        self.sync()
+    }
+
+    /// Lets all that writes fail, or no longer.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, fail: bool) {
+        self.db.pragma_update(None, "query_only", fail).expect("a setting of SQLite");
     }
 
     /// The snapshot in place of the changes, and something else, in one transaction.
@@ -244,53 +244,6 @@ impl Journal {
     pub fn set_setting(&mut self, name: &str, value: &str) -> Result<(), JournalError> {
         self.transact(|tx| tx.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", [name, value]))?;
         Ok(())
-    }
-
-    /// Keeps a report that is given up; keeping it again changes nothing but why and when. The oldest of more
-    /// than [`MAX_UNDELIVERABLE`](Self::MAX_UNDELIVERABLE) are dropped.
-    ///
-    /// # Errors
-    /// When it could not be stored.
-    pub fn keep_undeliverable(
-        &mut self,
-        report: &PendingReport,
-        why: &str,
-        at: Time,
-    ) -> Result<(), JournalError> {
-        let report_id = match report {
-            PendingReport::Event(event) => event.report.report_id,
-            PendingReport::Aggregatable(aggregatable) => aggregatable.report.report_id,
-        };
-        self.transact(|tx| {
-            tx.execute(
-                "INSERT OR REPLACE INTO undeliverable (report_id, report, why, at) VALUES (?1, ?2, ?3, ?4)",
-                params![report_id.to_string(), to_json(report), why, at.as_millis()],
-            )?;
-            let newest = "SELECT id FROM undeliverable ORDER BY id DESC LIMIT ?1";
-            let older = format!("DELETE FROM undeliverable WHERE id NOT IN ({newest})");
-            tx.execute(&older, [Self::MAX_UNDELIVERABLE as i64])
-        })?;
-        Ok(())
-    }
-
-    /// The reports that were given up, oldest first.
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`] names the row.
-    pub fn undeliverable(&self) -> Result<Vec<Undeliverable>, JournalError> {
-        Ok(self.undeliverable_rows()?.into_iter().map(|(_, kept)| kept).collect())
-    }
-
-    fn undeliverable_rows(&self) -> Result<Vec<(i64, Undeliverable)>, JournalError> {
-        let mut rows = Vec::new();
-        let select = "SELECT id, report, why, at FROM undeliverable ORDER BY id";
-        self.each_row(select, "undeliverable", |row| {
-            let report = from_json(row.get_ref(1)?.as_str()?)?;
-            let kept = Undeliverable { report, why: row.get(2)?, at: Time::from_millis(row.get(3)?) };
-            rows.push((row.get(0)?, kept));
-            Ok(())
-        })?;
-        Ok(rows)
     }
 
     /// Reads the rows of a table; the first column is the ID.

@@ -24,6 +24,8 @@ struct Attempt {
     number: u32,
     rng: ChaCha20Rng,
     offline: bool,
+    /// How often data had been deleted when it began.
+    deletions: u64,
 }
 
 impl Shared {
@@ -81,7 +83,7 @@ impl Shared {
     /// None when the report is not to be sent now: it was cleared, or cannot be stored as sent.
     fn begin_stored(&self, key: ReportKey) -> Option<Attempt> {
         let mut core = self.lock();
-        let ready = core.catch_up().and_then(|()| core.journal.sync());
+        let ready = core.catch_up().and_then(|()| core.sync());
         if let Err(error) = ready {
             core.courier.put_back(key);
             core.tell(Event::JournalFailed(error.to_string()));
@@ -95,6 +97,7 @@ impl Shared {
                 number: stored.failures + 1,
                 rng: core.draws.for_sealing(),
                 offline: false,
+                deletions: core.deletions,
             }),
             _ => {
                 core.courier.put_back(key);
@@ -104,10 +107,11 @@ impl Shared {
     }
 
     async fn deliver_debug(&self, report: DebugReport) {
-        let Attempt { report, number: attempt, mut rng, offline } = {
+        let Attempt { report, number: attempt, mut rng, offline, deletions } = {
             let mut core = self.lock();
             let (rng, offline) = (core.draws.for_sealing(), core.courier.is_offline());
-            Attempt { report: Report::Debug(report), number: 1, rng, offline }
+            let deletions = core.deletions;
+            Attempt { report: Report::Debug(report), number: 1, rng, offline, deletions }
         };
         let (body, outcome) = if offline {
             (None, Err(DeliveryError::Disconnected.into()))
@@ -119,8 +123,10 @@ impl Shared {
             Err(error) => SendOutcome::Dropped { error, kept: false },
         };
         let mut core = self.lock();
-        let time = core.time.now();
-        core.log_sent(SentReport { time, report, attempt, body, outcome });
+        if core.deletions == deletions {
+            let time = core.time.now();
+            core.log_sent(SentReport { time, report, attempt, body, outcome });
+        }
     }
 
     /// What was sent, and the status of the answer.

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use ascribe_engine::{TestSwitches, Trace, TriggerOutcome};
-use ascribe_headers::{Coordinator, SuitableOrigin};
+use ascribe_headers::{Coordinator, Site, SuitableOrigin};
 use ascribe_reports::Time;
 
 use super::{RecordedDraws, Report};
@@ -17,13 +17,17 @@ pub enum Event {
     Registered(Arc<Registered>),
     /// A trigger was attributed that had waited for the sources of its navigation.
     TriggerAttributed {
-        /// When.
+        /// When: its time is this, not that of its response.
         time: Time,
+        /// Who registered it.
+        reporting_origin: SuitableOrigin,
+        /// The site of the page that it was registered on.
+        destination: Site,
         /// What became of it.
         outcome: TriggerOutcome,
         /// What was considered; empty unless the configuration asks to explain.
         trace: Trace,
-        /// What was drawn for it, and for the triggers that waited with it.
+        /// What chance decided.
         draws: RecordedDraws,
     },
     /// A server answered a report.

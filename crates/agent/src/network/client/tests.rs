@@ -111,15 +111,18 @@ async fn a_report_tells_no_more_than_it_must() {
     lines.sort_unstable();
     let host = format!("host: {}", server.address);
     let user_agent = format!("user-agent: {NAME}");
-    assert_eq!(lines, [
-        "accept: */*",
-        "cache-control: no-cache",
-        "content-length: 7",
-        "content-type: application/json",
-        &host,
-        "pragma: no-cache",
-        &user_agent,
-    ]);
+    assert_eq!(
+        lines,
+        [
+            "accept: */*",
+            "cache-control: no-cache",
+            "content-length: 7",
+            "content-type: application/json",
+            &host,
+            "pragma: no-cache",
+            &user_agent,
+        ]
+    );
 }
 
 #[tokio::test]
@@ -195,6 +198,37 @@ async fn black_hole() -> ((TcpListener, Vec<TcpStream>), SocketAddr) {
         waiting.push(connected.expect("it waits"));
     }
     ((listener, waiting), address)
+}
+
+/// Fails so many times before it resolves everything to loopback.
+#[derive(Clone)]
+struct Failing(Arc<Mutex<usize>>);
+
+impl Resolve for Failing {
+    fn resolve(&self, _: Name) -> Resolving {
+        let mut left = self.0.lock().expect("no panic");
+        let failed = *left > 0;
+        *left = left.saturating_sub(1);
+        Box::pin(async move {
+            if failed {
+                return Err(DeliveryError::NameNotResolved.into());
+            }
+            Ok(Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0)))) as Addrs)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_resolved_is_tried_a_second_time_at_once() {
+    let server = Server::answering(|_| "HTTP/1.1 200 OK\r\n\r\n".to_owned()).await;
+    let url = format!("http://ads.test:{}/", server.address.port());
+    for (failures, resolved) in [(0, true), (1, true), (2, false)] {
+        let resolver = || Failing(Arc::new(Mutex::new(failures)));
+        let client = || Client::with_resolver(&options(), resolver()).expect("a client");
+        let posted = client().post_json(&url, Vec::new()).await;
+        assert_eq!(posted, if resolved { Ok(200) } else { Err(DeliveryError::NameNotResolved) });
+        assert_eq!(client().get(&url, 10).await.is_ok(), resolved, "{failures}");
+    }
 }
 
 #[tokio::test]
@@ -326,10 +360,8 @@ async fn a_mapped_host_keeps_its_name_and_loses_its_port() {
         let last = requests.last().expect("one came");
         assert!(last.contains(&format!("\r\nhost: {host}\r\n")), "{url}: {last}");
     }
-    let without_port = NetworkOptions {
-        host_map: "MAP * 127.0.0.1".parse().expect("a host map"),
-        ..options()
-    };
+    let without_port =
+        NetworkOptions { host_map: "MAP * 127.0.0.1".parse().expect("a host map"), ..options() };
     let client = Client::new(&without_port).expect("a client");
     let url = format!("http://ads.test:{}/", server.address.port());
     assert_eq!(client.post_json(&url, Vec::new()).await, Ok(200), "the URL's port stays");
@@ -443,11 +475,14 @@ async fn a_named_authority_is_trusted_for_the_name_that_was_asked_for() {
     }
 
     let args = trusting.chromium_args().expect("a certificate");
-    assert_eq!(args, [
-        format!("--host-resolver-rules=MAP *.test 127.0.0.1:{}", server.address.port()),
-        "--no-proxy-server".to_owned(),
-        format!("--ignore-certificate-errors-spki-list={}", BASE64_STANDARD.encode(Sha256::digest(spki))),
-    ]);
+    assert_eq!(
+        args,
+        [
+            format!("--host-resolver-rules=MAP *.test 127.0.0.1:{}", server.address.port()),
+            "--no-proxy-server".to_owned(),
+            format!("--ignore-certificate-errors-spki-list={}", BASE64_STANDARD.encode(Sha256::digest(spki))),
+        ]
+    );
 
     std::fs::write(&file, "nothing").expect("written");
     let error = Client::new(&trusting).expect_err("no certificate").to_string();
