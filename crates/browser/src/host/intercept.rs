@@ -14,7 +14,10 @@ use ascribe_agent::NavigationId;
 use ascribe_headers::{Eligibility, HeaderName};
 use tokio::time::timeout;
 
-use crate::{Diagnosis, Surface};
+use crate::{
+    Diagnosis, Surface,
+    cdp::{ProtocolError, Reply},
+};
 
 use super::{
     Host,
@@ -28,6 +31,9 @@ use super::{
 /// The process that makes a request says so before the request is held, nearly always; this is waited for it
 /// otherwise.
 const ANNOUNCEMENT: Duration = Duration::from_millis(250);
+
+/// Chromium says at once whether it goes on with a request.
+const ANSWER: Duration = Duration::from_secs(10);
 
 impl RequestPaused {
     /// The name that all hops of the request have.
@@ -171,7 +177,7 @@ impl Host {
     fn go_on(&self, paused: &RequestPaused, held: Held, eligibility: Option<Eligibility>, intercept: bool) {
         let set = eligibility.and_then(|eligibility| self.request_headers(eligibility));
         if set.is_none() && paused.forged().next().is_none() {
-            return held.send(None, intercept);
+            return self.sent(paused, held.send(None, intercept));
         }
         let kept = paused.request.headers.iter().filter(|(name, _)| HeaderName::from_name(name).is_none());
         let kept = kept.map(|(name, value)| Header {
@@ -182,7 +188,18 @@ impl Host {
             let header = |name: HeaderName, value| Header { name: name.as_str().to_owned(), value };
             [header(HeaderName::Eligible, set.eligible), header(HeaderName::Support, set.support)]
         });
-        held.send(Some(kept.chain(set).collect()), intercept);
+        self.sent(paused, held.send(Some(kept.chain(set).collect()), intercept));
+    }
+
+    /// A request whose frame has gone meanwhile is not sent, and nobody will say how it ends.
+    fn sent(&self, paused: &RequestPaused, sent: Option<Reply>) {
+        let Some(sent) = sent else { return };
+        let (host, id) = (self.clone(), paused.id());
+        self.spawn(async move {
+            if let Err(ProtocolError::Refused { .. }) = sent.within::<serde_json::Value>(ANSWER).await {
+                host.ended(&id);
+            }
+        });
     }
 }
 
