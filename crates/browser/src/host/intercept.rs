@@ -85,14 +85,17 @@ impl Host {
         if !forged.is_empty() {
             self.diagnose(&owner, &paused, Surface::Subresource, Eligibility::Unset, forged);
         }
+        // It has the fragment of the request that it is made for, and is none that may register.
+        if paused.resource_type == ResourceType::Preflight {
+            return self.go_on(&paused, held, None, false);
+        }
         if let Some(marker) = self.secret().marker(&paused.request.url_fragment) {
             return self.marked(&paused, held, owner, marker);
         }
         match paused.resource_type {
             ResourceType::Document => self.document(paused, held, owner),
             ResourceType::Image | ResourceType::Script => self.element(paused, held, owner),
-            ResourceType::Preflight => self.go_on(&paused, held, None, false),
-            ResourceType::Other => {
+            ResourceType::Preflight | ResourceType::Other => {
                 let plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
                 self.track(&paused, held, plain);
             }

@@ -301,6 +301,15 @@ impl Stage {
         ids
     }
 
+    /// Where this test's sources are from: the origins of the pages on top, in the order of registration.
+    pub(crate) fn source_origins(&self) -> Vec<String> {
+        self.engine(|engine| {
+            let sources = engine.state().sources().into_iter().map(|stored| &stored.source);
+            let ours = sources.filter(|source| self.is_ours(&source.reporting_origin));
+            ours.map(|source| source.source_origin.to_string()).collect()
+        })
+    }
+
     /// Waits until no request is under way, then lists the context IDs of this test's triggers, sorted.
     pub(crate) async fn triggers(&self) -> Vec<String> {
         // Pending first: a report that leaves meanwhile is in the log.

@@ -27,6 +27,8 @@ async fn own_browser(stage: Stage) -> Result<Stage, Box<dyn std::error::Error>> 
     stage
         .with_browser(|options| {
             options.agent.clock = Clock::fixed(START);
+            // What is silent is soon given up.
+            options.network.timeout = std::time::Duration::from_secs(3);
             options.agent.config.test = TestSwitches { no_noise: true, no_delay: false };
         })
         .await
@@ -86,6 +88,8 @@ async fn a_click_and_a_purchase_by_each_way_lead_to_reports(stage: Stage) -> Tes
     for (id, way) in WAYS {
         click(&stage, id).await?;
         purchase(&stage, id, way).await?;
+        // The next click is the newer one.
+        stage.user_agent().advance(Duration::from_secs(3_600)).await?;
     }
     assert!(stage.ads.received(EVENT_LEVEL).is_empty());
     stage.user_agent().advance(Duration::from_secs(30 * 86_400)).await?;
@@ -102,7 +106,8 @@ async fn a_click_and_a_purchase_by_each_way_lead_to_reports(stage: Stage) -> Tes
             "trigger_data": id.to_string(),
             "source_type": "navigation",
             "randomized_trigger_rate": 0.0024263,
-            "scheduled_report_time": "1893628800", // the end of the first window, two days after the click
+            // The end of the first window, two days after the click.
+            "scheduled_report_time": (1_893_456_000 + 2 * 86_400 + 3_600 * (id - 1)).to_string(),
             "report_id": report_id,
         });
         assert_eq!(*report, expected, "{way}");
@@ -177,7 +182,7 @@ async fn reports_wait_for_their_time(stage: Stage) -> Tested {
 
 async fn an_unreachable_server_is_tried_again(stage: Stage) -> Tested {
     let stage = own_browser(stage).await?;
-    stage.ads.reply(EVENT_LEVEL, Reply::drop_connection());
+    stage.ads.reply(EVENT_LEVEL, Reply::silence());
     stage.ads.reply(AGGREGATABLE, Reply::status(500));
     click(&stage, 1).await?;
     purchase(&stage, 1, WAYS[0].1).await?;
