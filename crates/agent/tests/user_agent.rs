@@ -348,6 +348,28 @@ async fn what_is_cleared_while_it_is_on_its_way_is_not_stored_again() {
 }
 
 #[tokio::test]
+async fn what_was_kept_because_nobody_took_it_is_cleared_too() {
+    let (one, other) = (Server::start().await, Server::start_as("localhost").await);
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options { keep_undeliverable: true, ..one.options() };
+    let user_agent = UserAgent::open(Profile::Dir(dir.path().to_owned()), options).expect("it opens");
+    for server in [&one, &other] {
+        server.will_answer_reports(vec![Answer::Raw("garbage\r\n\r\n".to_owned())]);
+        server.event_report(&user_agent);
+    }
+    user_agent.advance(DAYS_30).await.expect("stored");
+    assert_eq!(user_agent.undeliverable().expect("readable").len(), 2);
+    user_agent.clear_site_data(&one.origin()).expect("deleted");
+    let [kept] = &user_agent.undeliverable().expect("readable")[..] else { panic!("one is left") };
+    assert_eq!(kept.report.reporting_origin(), &other.origin());
+    let later = ClearRange { from: START + Duration::DAY, ..ALL };
+    user_agent.clear(|_| true, later).expect("deleted");
+    assert_eq!(user_agent.undeliverable().expect("readable").len(), 1, "its trigger was before");
+    user_agent.clear(|_| true, ALL).expect("deleted");
+    assert!(user_agent.undeliverable().expect("readable").is_empty());
+}
+
+#[tokio::test]
 async fn a_debug_report_on_its_way_is_not_told_of_after_its_origin_was_cleared() {
     let server = Server::start().await;
     let until = Arc::new(Semaphore::new(0));
@@ -364,6 +386,29 @@ async fn a_debug_report_on_its_way_is_not_told_of_after_its_origin_was_cleared()
     user_agent.idle().await;
     assert_eq!(server.received(DEBUG_VERBOSE).len(), 32, "what waited is not sent any more");
     assert!(user_agent.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_keeps_no_other_report_waiting() {
+    let (silent, server) = (Server::start_as("localhost").await, Server::start().await);
+    let until = Arc::new(Semaphore::new(0));
+    silent.will_answer_reports(vec![Answer::Held(until.clone()); 31]);
+    let user_agent = server.user_agent();
+    for _ in 0..31 {
+        silent.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    }
+    while silent.received(DEBUG_VERBOSE).len() < 31 {
+        tokio::time::sleep(StdDuration::from_millis(5)).await;
+    }
+    server.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    let one_more = async {
+        while server.received(DEBUG_VERBOSE).is_empty() {
+            tokio::time::sleep(StdDuration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(StdDuration::from_secs(10), one_more).await.expect("the last free task sends it");
+    until.add_permits(31);
+    user_agent.idle().await;
 }
 
 #[tokio::test]

@@ -110,9 +110,9 @@
   /** Tells the host something: an object without a prototype. */
   const tell = (message) => nativeBinding && apply(nativeBinding, undefined, [stringify(message)]);
 
-  // In a worker that has not started yet `isSecureContext` is still false: it is read when needed.
+  // In a worker that has not started yet `isSecureContext` is not there: it is read when needed.
   const readSecure = getter(scope, 'isSecureContext');
-  const isSecure = () => readSecure(scope);
+  const isSecure = () => (readSecure ? readSecure(scope) : scope.isSecureContext);
   if (inDocument && !isSecure()) return;
 
   // ---------------------------------------------------------------------------------------------

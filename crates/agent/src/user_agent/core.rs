@@ -180,12 +180,20 @@ impl Core {
 
     /// Attributes what has waited long enough, and queues the stored reports that are due.
     pub(super) fn step(&mut self) -> Result<(), JournalError> {
+        self.catch_up()?;
         let now = self.time.now();
         let overdue = self.agent.take_overdue(now);
         self.attribute(overdue)?;
         let due = self.courier.take_due(self.agent.engine(), now, &mut self.draws);
-        self.jobs.extend(due.into_iter().map(Job::Stored));
+        self.queue_stored(due);
         Ok(())
+    }
+
+    /// In front of debug reports, of which a page can cause many, to servers that never answer.
+    pub(super) fn queue_stored(&mut self, keys: Vec<ReportKey>) {
+        for key in keys {
+            self.jobs.push_front(Job::Stored(key));
+        }
     }
 
     /// When the next step has something to do.

@@ -4,10 +4,7 @@ use std::time::Duration as StdDuration;
 
 use ascribe_reports::{Duration, Time};
 
-use super::{
-    UserAgent,
-    core::{Core, Job},
-};
+use super::{UserAgent, core::Core};
 use crate::JournalError;
 
 /// A suspended or adjusted system clock is noticed after this long.
@@ -82,7 +79,7 @@ impl UserAgent {
             let core = &mut *guard;
             core.check()?;
             let all = core.courier.take_all(core.agent.engine(), &mut core.draws);
-            core.jobs.extend(all.into_iter().map(Job::Stored));
+            core.queue_stored(all);
             self.0.send_waiting(core);
         }
         self.0.until_idle().await;
