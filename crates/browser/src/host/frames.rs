@@ -195,6 +195,8 @@ impl Host {
         let coming = self.coming().take(&id, &info.url).unwrap_or_default();
         let before = self.frames().commit(info, coming, session);
         self.questions().forget(&id);
+        let left = self.requests().left_behind(&id, Some(&loader));
+        left.into_iter().for_each(|request| self.ends_soon(request));
         if is_main {
             self.page_navigated(&id, &loader, unreachable);
             if let Some(landing) = before.landing {
@@ -214,6 +216,8 @@ impl Host {
         // A frame that is swapped goes on in another process.
         if detached.reason != "swap" {
             self.frames().remove(&detached.frame_id);
+            let left = self.requests().left_behind(&detached.frame_id, None);
+            left.into_iter().for_each(|request| self.ends_soon(request));
         }
     }
 }

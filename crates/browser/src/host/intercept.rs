@@ -213,7 +213,7 @@ fn sent(surface: Surface, eligibility: Eligibility) -> Option<Eligibility> {
 
 /// Whether the responses are held too. That costs time, so that it is done only where the events of the page may
 /// not tell all: for documents, whose headers count before they are shown, and for what may outlive its page.
-fn intercepts(surface: Surface) -> bool {
+pub(super) fn intercepts(surface: Surface) -> bool {
     surface.is_background()
         || matches!(
             surface,
