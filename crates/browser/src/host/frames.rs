@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ascribe_agent::{Container, NavigationId, PermissionsPolicy};
+use ascribe_headers::SuitableOrigin;
 use url::Url;
 
 use crate::cdp::SessionId;
@@ -68,11 +69,22 @@ impl Document {
 }
 
 impl Frame {
-    /// The document that a request is of.
-    pub(super) fn document_of(&self, loader: Option<&LoaderId>) -> &Document {
-        let previous =
-            self.previous.as_ref().filter(|previous| loader.is_some() && previous.loader.as_ref() == loader);
-        previous.unwrap_or(&self.document)
+    /// The document that a request is of. A document that has been left says nothing of its last requests: they have
+    /// its origin for a referrer, which no other document could say.
+    pub(super) fn document_of(
+        &self,
+        loader: Option<&LoaderId>,
+        referrer: Option<&SuitableOrigin>,
+    ) -> &Document {
+        let is_of = |document: &Document| match (loader, referrer) {
+            (Some(_), _) => document.loader.as_ref() == loader,
+            (None, Some(referrer)) => document.origin == referrer.to_string(),
+            (None, None) => false,
+        };
+        match &self.previous {
+            Some(previous) if is_of(previous) && !is_of(&self.document) => previous,
+            _ => &self.document,
+        }
     }
 }
 
@@ -200,7 +212,7 @@ impl Host {
         if is_main {
             self.page_navigated(&id, &loader, unreachable);
             if let Some(landing) = before.landing {
-                self.navigation_ended(&Arc::new(self.owner(&id, None)), landing);
+                self.navigation_ended(&Arc::new(self.owner(&id, None, None)), landing);
             }
         }
     }

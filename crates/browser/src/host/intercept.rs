@@ -11,7 +11,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ascribe_agent::NavigationId;
-use ascribe_headers::{Eligibility, HeaderName};
+use ascribe_headers::{Eligibility, HeaderName, SuitableOrigin};
 use tokio::time::timeout;
 
 use crate::{
@@ -49,6 +49,18 @@ impl RequestPaused {
         self.response_status_code.is_some() || self.response_error_reason.is_some()
     }
 
+    /// Whether it asks if another request may be made. It has that one's fragment, and may register nothing.
+    fn is_preflight(&self) -> bool {
+        // Which only the browser can say.
+        let asks = || self.header("access-control-request-method").is_some();
+        self.resource_type == ResourceType::Preflight || (self.request.method == "OPTIONS" && asks())
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.request.headers.iter();
+        headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str())
+    }
+
     /// The headers of the API that the page has set itself.
     fn forged(&self) -> impl Iterator<Item = HeaderName> {
         self.request.headers.keys().filter_map(|name| HeaderName::from_name(name))
@@ -80,13 +92,13 @@ impl Host {
 
     fn begin(&self, paused: RequestPaused, held: Held) {
         let announced = self.requests().announced(&paused.id()).cloned();
-        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref()));
+        let referrer = paused.header("referer").and_then(|referrer| SuitableOrigin::parse(referrer).ok());
+        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref(), referrer.as_ref()));
         let forged: Vec<_> = paused.forged().map(|header| Diagnosis::HeaderSetByPage { header }).collect();
         if !forged.is_empty() {
             self.diagnose(&owner, &paused, Surface::Subresource, Eligibility::Unset, forged);
         }
-        // It has the fragment of the request that it is made for, and is none that may register.
-        if paused.resource_type == ResourceType::Preflight {
+        if paused.is_preflight() {
             return self.go_on(&paused, held, None, false);
         }
         if let Some(marker) = self.secret().marker(&paused.request.url_fragment) {

@@ -163,7 +163,10 @@ async fn a_page_with_permission_for_some_allows_those(stage: Stage) -> Tested {
 async fn a_frame_without_permission_has_nothing(stage: Stage) -> Tested {
     registering(&stage);
     stage.shop.reply("/frame", Reply::html(everything(&stage.ads)));
-    let html = format!(r#"<iframe allow="attribution-reporting 'none'" src="{}"></iframe>"#, stage.shop.url("/frame"));
+    let html = format!(
+        r#"<iframe allow="attribution-reporting 'none'" src="{}"></iframe>"#,
+        stage.shop.url("/frame")
+    );
     stage.show(&stage.publisher, &html).await?;
     nothing(&stage).await
 }
@@ -179,7 +182,8 @@ async fn a_frame_with_permission_has_the_api(stage: Stage) -> Tested {
 async fn a_page_without_permission_gives_its_frames_none(stage: Stage) -> Tested {
     registering(&stage);
     stage.shop.reply("/frame", Reply::html(everything(&stage.ads)));
-    let html = format!(r#"<iframe allow="attribution-reporting" src="{}"></iframe>"#, stage.shop.url("/frame"));
+    let html =
+        format!(r#"<iframe allow="attribution-reporting" src="{}"></iframe>"#, stage.shop.url("/frame"));
     stage.publisher.reply("/", Reply::html(html).header("permissions-policy", "attribution-reporting=()"));
     stage.open(&stage.publisher.url("/")).await?;
     nothing(&stage).await
@@ -189,7 +193,10 @@ async fn a_frame_cannot_give_itself_permission(stage: Stage) -> Tested {
     registering(&stage);
     let reply = Reply::html(everything(&stage.ads)).header("permissions-policy", "attribution-reporting=*");
     stage.shop.reply("/frame", reply);
-    let html = format!(r#"<iframe allow="attribution-reporting 'none'" src="{}"></iframe>"#, stage.shop.url("/frame"));
+    let html = format!(
+        r#"<iframe allow="attribution-reporting 'none'" src="{}"></iframe>"#,
+        stage.shop.url("/frame")
+    );
     stage.show(&stage.publisher, &html).await?;
     nothing(&stage).await
 }
@@ -222,8 +229,9 @@ async fn credentials_decide_over_debug_keys(stage: Stage) -> Tested {
         stage.user_agent().view(|engine| {
             let sources = engine.state().sources().into_iter().map(|stored| &stored.source);
             let ours = sources.filter(|source| source.source_origin.to_string() == stage.publisher.origin());
-            let mut keys: Vec<_> =
-                ours.map(|source| (source.registration.source_event_id, source.registration.debug_key)).collect();
+            let mut keys: Vec<_> = ours
+                .map(|source| (source.registration.source_event_id, source.registration.debug_key))
+                .collect();
             keys.sort();
             keys
         })

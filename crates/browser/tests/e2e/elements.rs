@@ -113,20 +113,56 @@ async fn several_urls_are_asked_for_each_and_bad_ones_skipped(stage: Stage) -> T
 
 /// Ways in which scripts make an element with `attributionsrc`, each at a path of its own.
 const MADE_BY_SCRIPTS: &[(&str, &str)] = &[
-    ("/set", "const e = document.createElement('img'); e.setAttribute('attributionsrc', ''); e.src = URL; document.body.append(e)"),
-    ("/set-late", "const e = document.createElement('img'); e.src = URL; e.setAttribute('attributionsrc', ''); document.body.append(e)"),
-    ("/property", "const e = document.createElement('img'); e.attributionSrc = ''; e.src = URL; document.body.append(e)"),
-    ("/upper-case", "const e = document.createElement('img'); e.setAttribute('ATTRIBUTIONSRC', ''); e.src = URL"),
-    ("/namespace", "const e = document.createElement('img'); e.setAttributeNS(null, 'attributionsrc', ''); e.src = URL"),
+    (
+        "/set",
+        "const e = document.createElement('img'); e.setAttribute('attributionsrc', ''); e.src = URL; document.body.append(e)",
+    ),
+    (
+        "/set-late",
+        "const e = document.createElement('img'); e.src = URL; e.setAttribute('attributionsrc', ''); document.body.append(e)",
+    ),
+    (
+        "/property",
+        "const e = document.createElement('img'); e.attributionSrc = ''; e.src = URL; document.body.append(e)",
+    ),
+    (
+        "/upper-case",
+        "const e = document.createElement('img'); e.setAttribute('ATTRIBUTIONSRC', ''); e.src = URL",
+    ),
+    (
+        "/namespace",
+        "const e = document.createElement('img'); e.setAttributeNS(null, 'attributionsrc', ''); e.src = URL",
+    ),
     ("/toggle", "const e = document.createElement('img'); e.toggleAttribute('attributionsrc'); e.src = URL"),
-    ("/node", "const e = document.createElement('img'); e.setAttributeNode(document.createAttribute('attributionsrc')); e.src = URL"),
+    (
+        "/node",
+        "const e = document.createElement('img'); e.setAttributeNode(document.createAttribute('attributionsrc')); e.src = URL",
+    ),
     ("/inner", "document.body.insertAdjacentHTML('beforeend', `<img attributionsrc src='${URL}'>`)"),
-    ("/inner-order", "const d = document.createElement('div'); d.innerHTML = `<img src='${URL}' attributionsrc>`"),
-    ("/clone", "const t = document.createElement('template'); t.innerHTML = `<img attributionsrc src='${URL}'>`; document.body.append(t.content.cloneNode(true))"),
-    ("/fragment", "document.body.append(document.createRange().createContextualFragment(`<img attributionsrc src='${URL}'>`))"),
-    ("/script", "const e = document.createElement('script'); e.attributionSrc = ''; e.src = URL; document.body.append(e)"),
-    ("/script-late", "const e = document.createElement('script'); e.src = URL; e.setAttribute('attributionsrc', ''); document.head.append(e)"),
-    ("/script-fragment", "document.body.append(document.createRange().createContextualFragment(`<script attributionsrc src='${URL}'></scr` + `ipt>`))"),
+    (
+        "/inner-order",
+        "const d = document.createElement('div'); d.innerHTML = `<img src='${URL}' attributionsrc>`",
+    ),
+    (
+        "/clone",
+        "const t = document.createElement('template'); t.innerHTML = `<img attributionsrc src='${URL}'>`; document.body.append(t.content.cloneNode(true))",
+    ),
+    (
+        "/fragment",
+        "document.body.append(document.createRange().createContextualFragment(`<img attributionsrc src='${URL}'>`))",
+    ),
+    (
+        "/script",
+        "const e = document.createElement('script'); e.attributionSrc = ''; e.src = URL; document.body.append(e)",
+    ),
+    (
+        "/script-late",
+        "const e = document.createElement('script'); e.src = URL; e.setAttribute('attributionsrc', ''); document.head.append(e)",
+    ),
+    (
+        "/script-fragment",
+        "document.body.append(document.createRange().createContextualFragment(`<script attributionsrc src='${URL}'></scr` + `ipt>`))",
+    ),
 ];
 
 async fn elements_made_by_scripts_are_eligible(stage: Stage) -> Tested {
@@ -159,7 +195,8 @@ async fn the_idl_property_asks_for_its_urls(stage: Stage) -> Tested {
     ads.reply("/plain-script", Reply::script(""));
     ads2.reply("/image", Reply::ok().header(SOURCE, stage.source(1)));
     ads2.reply("/script", Reply::ok().header(TRIGGER, stage.trigger("script")));
-    let html = format!(r#"<img src="{}"><script src="{}"></script>"#, ads.url("/plain"), ads.url("/plain-script"));
+    let html =
+        format!(r#"<img src="{}"><script src="{}"></script>"#, ads.url("/plain"), ads.url("/plain-script"));
     let page = stage.show(&stage.publisher, &html).await?;
     let image = ads2.url("/image");
     page.evaluate(&format!("document.querySelector('img').attributionSrc = '{image}'")).await?;
@@ -236,9 +273,12 @@ async fn a_background_request_has_the_profile_of_one(stage: Stage) -> Tested {
     stage.open(&stage.publisher.url("/article?secret=1")).await?;
     let origin = stage.publisher.url("/");
     let whole = stage.publisher.url("/article?secret=1");
-    for (path, referer) in
-        [("/default", Some(&*origin)), ("/none", None), ("/whole", Some(&*whole)), ("/origin", Some(&*origin))]
-    {
+    for (path, referer) in [
+        ("/default", Some(&*origin)),
+        ("/none", None),
+        ("/whole", Some(&*whole)),
+        ("/origin", Some(&*origin)),
+    ] {
         let request = ads.wait_for(path).await?;
         assert_eq!(request.method, "GET");
         assert_eq!(eligibility(&request), EventSourceOrTrigger);

@@ -28,7 +28,9 @@ tests![
 /// The browser still does what it is for.
 async fn sound(stage: &Stage) -> Tested {
     stage.ads.reply("/sound", Reply::image().header(SOURCE, stage.source(424242)));
-    stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/sound"))).await?;
+    stage
+        .show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/sound")))
+        .await?;
     assert_eq!(eligibility(&*stage.ads.wait_for("/sound").await?), EventSourceOrTrigger);
     assert!(stage.sources().await.contains(&424242));
     Ok(())
@@ -98,7 +100,8 @@ async fn many_headers_do_no_harm(stage: Stage) -> Tested {
         reply = reply.header(SOURCE, stage.source(2));
     }
     stage.ads.reply("/repeated", reply);
-    let html = ["/distinct", "/repeated"].map(|path| format!(r#"<img attributionsrc src="{}">"#, stage.ads.url(path)));
+    let html = ["/distinct", "/repeated"]
+        .map(|path| format!(r#"<img attributionsrc src="{}">"#, stage.ads.url(path)));
     stage.show(&stage.publisher, &html.concat()).await?;
     stage.ads.wait_for("/distinct").await?;
     stage.ads.wait_for("/repeated").await?;
@@ -108,15 +111,21 @@ async fn many_headers_do_no_harm(stage: Stage) -> Tested {
 
 async fn deep_and_long_registrations_do_no_harm(stage: Stage) -> Tested {
     let destination = stage.shop.origin();
-    let deep = format!(r#"{{"destination": "{destination}", "x": {}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    let deep =
+        format!(r#"{{"destination": "{destination}", "x": {}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
     let open = format!(r#"{{"destination": "{destination}", "x": {}"#, r#"{"a":"#.repeat(30_000));
-    let long = format!(r#"{{"destination": [{}"{destination}"]}}"#, format!(r#""{destination}","#).repeat(5_000));
+    let long =
+        format!(r#"{{"destination": [{}"{destination}"]}}"#, format!(r#""{destination}","#).repeat(5_000));
     let keys: String = (0..5_000).map(|key| format!(r#""key{key}": "0x1","#)).collect();
     let keys = format!(r#"{{"destination": "{destination}", "aggregation_keys": {{{keys}"z": "0x1"}}}}"#);
     let number = format!(r#"{{"destination": "{destination}", "priority": "{}"}}"#, "9".repeat(100_000));
-    for (path, header) in [("/deep", deep), ("/open", open), ("/long", long), ("/keys", keys), ("/number", number)] {
+    for (path, header) in
+        [("/deep", deep), ("/open", open), ("/long", long), ("/keys", keys), ("/number", number)]
+    {
         stage.ads.reply(path, Reply::image().header(SOURCE, &*header).header("x", "y"));
-        stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url(path))).await?;
+        stage
+            .show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url(path)))
+            .await?;
         stage.ads.wait_for(path).await?;
     }
     let sources = stage.sources().await;
@@ -320,7 +329,9 @@ async fn a_page_that_is_busy_holds_up_itself_alone(stage: Stage) -> Tested {
         stage.ads.url("/busy")
     );
     stage.shop.reply("/busy", Reply::html(busy));
-    let page = stage.show(&stage.publisher, &format!("<a target='_blank' href='{}'>busy</a>", stage.shop.url("/busy"))).await?;
+    let page = stage
+        .show(&stage.publisher, &format!("<a target='_blank' href='{}'>busy</a>", stage.shop.url("/busy")))
+        .await?;
     page.click("a", Click::default()).await?;
     stage.shop.wait_for("/busy").await?;
     let start = std::time::Instant::now();

@@ -56,8 +56,18 @@ async fn urls_look_as_the_page_made_them(stage: Stage) -> Tested {
     let without_hash = stage.ads.url("/path?query");
     let html = format!(r#"<img attributionsrc="" src="{url}">"#);
     let expected = json!([
-        url, url, url, without_hash, without_hash, stage.ads.url("/to"), true, stage.publisher.url("/relative"),
-        without_hash, url, url, html
+        url,
+        url,
+        url,
+        without_hash,
+        without_hash,
+        stage.ads.url("/to"),
+        true,
+        stage.publisher.url("/relative"),
+        without_hash,
+        url,
+        url,
+        html
     ]);
     assert_eq!(seen, expected);
     // Requests with a hash are as eligible as the others.
@@ -99,7 +109,8 @@ async fn a_service_worker_sees_what_the_page_asked_for(stage: Stage) -> Tested {
 
 async fn timing_entries_have_the_names_of_the_urls(stage: Stage) -> Tested {
     stage.ads.reply("/*", Reply::image().cors());
-    let html = format!(r#"<img src="{0}/plain#h"><img src="{0}/image#h" attributionsrc>"#, stage.ads.origin());
+    let html =
+        format!(r#"<img src="{0}/plain#h"><img src="{0}/image#h" attributionsrc>"#, stage.ads.origin());
     let page = stage.show(&stage.publisher, &html).await?;
     // Names of what asks for something are compared with those of what does not.
     let names = page.evaluate(&format!(
@@ -122,9 +133,21 @@ async fn timing_entries_have_the_names_of_the_urls(stage: Stage) -> Tested {
     )).await?;
     let lists = names.as_array().ok_or("lists")?;
     for list in lists {
-        let plain: Vec<String> = list.as_array().ok_or("a list")?.iter().filter_map(Value::as_str)
-            .filter(|name| name.contains("plain")).map(|name| name.replace("plain-", "").replace("plain", "image")).collect();
-        let ours: Vec<&str> = list.as_array().ok_or("a list")?.iter().filter_map(Value::as_str).filter(|name| !name.contains("plain")).collect();
+        let plain: Vec<String> = list
+            .as_array()
+            .ok_or("a list")?
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| name.contains("plain"))
+            .map(|name| name.replace("plain-", "").replace("plain", "image"))
+            .collect();
+        let ours: Vec<&str> = list
+            .as_array()
+            .ok_or("a list")?
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| !name.contains("plain"))
+            .collect();
         assert_eq!(plain.len(), 2, "{list}");
         assert!(plain.iter().all(|name| ours.contains(&&**name)), "{list}");
     }
@@ -166,7 +189,9 @@ async fn functions_look_native(stage: Stage) -> Tested {
         let own = if *function == "Request" { "length,name,prototype" } else { "length,name" };
         assert_eq!(seen, json!([name, length, text, text, own, text, "function"]), "{function}");
         if *function != "Request" {
-            let constructs = format!("(() => {{ try {{ new ({function})('x'); return 'yes'; }} catch (e) {{ return e.name; }} }})()");
+            let constructs = format!(
+                "(() => {{ try {{ new ({function})('x'); return 'yes'; }} catch (e) {{ return e.name; }} }})()"
+            );
             assert_eq!(page.evaluate(&constructs).await?, "TypeError", "{function} is no constructor");
         }
     }
@@ -176,15 +201,28 @@ async fn functions_look_native(stage: Stage) -> Tested {
                 (Object.getOwnPropertyDescriptor({getter}.prototype, 'attributionSrc'))"
         )).await?;
         let expected = json!([
-            "function get attributionSrc() { [native code] }", "function set attributionSrc() { [native code] }",
-            "get attributionSrc", "set attributionSrc", 0, 1, true, true
+            "function get attributionSrc() { [native code] }",
+            "function set attributionSrc() { [native code] }",
+            "get attributionSrc",
+            "set attributionSrc",
+            0,
+            1,
+            true,
+            true
         ]);
         assert_eq!(seen, expected, "{getter}");
     }
     // Errors are those of the functions themselves.
-    for call in ["fetch()", "new Request()", "XMLHttpRequest.prototype.send.call({})", "Request()",
-        "Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, 'attributionSrc').get.call({})"] {
-        let name = format!("(async () => {{ try {{ await {call}; return 'none'; }} catch (e) {{ return e.name + (e instanceof Error); }} }})()");
+    for call in [
+        "fetch()",
+        "new Request()",
+        "XMLHttpRequest.prototype.send.call({})",
+        "Request()",
+        "Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, 'attributionSrc').get.call({})",
+    ] {
+        let name = format!(
+            "(async () => {{ try {{ await {call}; return 'none'; }} catch (e) {{ return e.name + (e instanceof Error); }} }})()"
+        );
         assert_eq!(page.evaluate(&name).await?, "TypeErrortrue", "{call}");
     }
     Ok(())
@@ -229,12 +267,14 @@ async fn attribution_src_reflects_as_a_url(stage: Stage) -> Tested {
             )).await?;
             assert_eq!(seen, json!([expected, attribute]), "{element} {set}");
         }
-        let seen = page.evaluate(&format!(
-            "(e => {{ const none = [e.attributionSrc, e.hasAttribute('attributionsrc')];
+        let seen = page
+            .evaluate(&format!(
+                "(e => {{ const none = [e.attributionSrc, e.hasAttribute('attributionsrc')];
                 e.setAttribute('attributionsrc', 'set'); none.push(e.attributionSrc);
                 e.attributionSrc = null; none.push(e.getAttribute('attributionsrc'));
                 return none; }})(document.createElement('{element}'))"
-        )).await?;
+            ))
+            .await?;
         assert_eq!(seen, json!(["", false, format!("{base}set"), "null"]), "{element}");
     }
     Ok(())
@@ -287,15 +327,17 @@ async fn the_location_and_history_are_unchanged(stage: Stage) -> Tested {
 
 async fn errors_point_into_the_page(stage: Stage) -> Tested {
     let page = stage.show(&stage.publisher, "").await?;
-    let stacks = page.evaluate(
-        "(async () => {
+    let stacks = page
+        .evaluate(
+            "(async () => {
             const stacks = [];
             try { new Request('https://'); } catch (e) { stacks.push(e.stack); }
             try { new XMLHttpRequest().setAttributionReporting({}); } catch (e) { stacks.push(e.stack); }
             try { await fetch('https://', {attributionReporting: {}}); } catch (e) { stacks.push(e.stack); }
             return stacks.join('\\n');
         })()",
-    ).await?;
+        )
+        .await?;
     let text = stacks.as_str().ok_or("text")?;
     for trace in ["ascribe", "shim", "__"] {
         assert!(!text.to_lowercase().contains(trace), "{text}");
@@ -328,7 +370,8 @@ async fn no_global_is_left_behind(stage: Stage) -> Tested {
 
 async fn servers_see_no_other_difference(stage: Stage) -> Tested {
     stage.ads.reply("/*", Reply::image().cors());
-    let html = format!(r#"<img src="{0}/plain-image"><img src="{0}/image" attributionsrc>"#, stage.ads.origin());
+    let html =
+        format!(r#"<img src="{0}/plain-image"><img src="{0}/image" attributionsrc>"#, stage.ads.origin());
     let page = stage.show(&stage.publisher, &html).await?;
     page.evaluate(&format!(
         "fetch('{0}/plain-fetch').then(() => fetch('{0}/fetch', {OPTION})).then(() => 0)",
@@ -339,8 +382,12 @@ async fn servers_see_no_other_difference(stage: Stage) -> Tested {
         let plain = stage.ads.wait_for(plain).await?;
         let ours = stage.ads.wait_for(ours).await?;
         assert_eq!((eligibility(&plain), eligibility(&ours) == Unset), (Unset, false));
-        let mut rest: Vec<_> =
-            ours.headers.iter().filter(|(name, _)| !name.starts_with("attribution-reporting-")).cloned().collect();
+        let mut rest: Vec<_> = ours
+            .headers
+            .iter()
+            .filter(|(name, _)| !name.starts_with("attribution-reporting-"))
+            .cloned()
+            .collect();
         let mut expected = plain.headers.clone();
         // Chromium itself loads one image before the other.
         rest.retain(|(name, _)| name != "priority");
@@ -360,7 +407,8 @@ async fn content_security_policies_hold(stage: Stage) -> Tested {
         stage.ads.origin()
     );
     // Scripts of the page need the nonce; ours must work all the same, and be no way around it.
-    let policy = format!("default-src 'none'; script-src 'nonce-n'; img-src {0}; connect-src {0}", stage.ads.origin());
+    let policy =
+        format!("default-src 'none'; script-src 'nonce-n'; img-src {0}; connect-src {0}", stage.ads.origin());
     stage.publisher.reply("/", Reply::html(&*html).header("content-security-policy", policy));
     stage.open(&stage.publisher.url("/")).await?;
     for path in ["/background", "/image", "/fetch"] {

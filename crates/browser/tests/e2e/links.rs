@@ -103,7 +103,8 @@ async fn a_click_asks_for_each_url_in_the_background(stage: Stage) -> Tested {
     let url = stage.publisher.url("/article?1");
     let page = stage.open(&url).await?;
     page.navigation(page.click("a", PLAIN)).await?;
-    for request in [ads.wait_for("/one").await?, ads.wait_for("/two").await?, ads2.wait_for("/three").await?] {
+    for request in [ads.wait_for("/one").await?, ads.wait_for("/two").await?, ads2.wait_for("/three").await?]
+    {
         assert_eq!(eligibility(&request), NavigationSource);
         assert_eq!(request.header("referer"), Some(&*url), "the link's policy");
     }
@@ -147,7 +148,10 @@ async fn a_prevented_click_sends_nothing(stage: Stage) -> Tested {
     );
     for handler in handlers {
         let page = stage.show(&stage.publisher, &html).await?;
-        page.evaluate(&format!("{{ {handler}; window.addEventListener('mouseup', () => window.up = true) }}")).await?;
+        page.evaluate(&format!(
+            "{{ {handler}; window.addEventListener('mouseup', () => window.up = true) }}"
+        ))
+        .await?;
         page.click("a", PLAIN).await?;
         page.wait_for("window.up === true").await?;
         stage.idle().await;
@@ -204,12 +208,13 @@ async fn a_click_by_a_script_on_behalf_of_the_user_is_eligible(stage: Stage) -> 
 async fn links_in_shadow_trees_and_frames_are_eligible(stage: Stage) -> Tested {
     stage.shop.reply("/*", Reply::html(""));
     let link = |path: &str, target: &str| {
-        format!(r#"<a style="display: block" target="{target}" href="{}" attributionsrc>buy</a>"#, stage.shop.url(path))
+        format!(
+            r#"<a style="display: block" target="{target}" href="{}" attributionsrc>buy</a>"#,
+            stage.shop.url(path)
+        )
     };
-    let html = format!(
-        r#"<div><template shadowrootmode="closed">{}</template></div>"#,
-        link("/shadow", "_self")
-    );
+    let html =
+        format!(r#"<div><template shadowrootmode="closed">{}</template></div>"#, link("/shadow", "_self"));
     let page = stage.show(&stage.publisher, &html).await?;
     page.navigation(page.click("div", PLAIN)).await?;
     assert_eq!(eligibility(&*stage.shop.wait_for("/shadow").await?), NavigationSource);
@@ -295,14 +300,21 @@ async fn an_attribute_that_is_set_late_counts(stage: Stage) -> Tested {
     stage.shop.reply("/*", Reply::html(""));
     for (name, script) in [
         ("before", "document.links[0].attributionSrc = ''"),
-        ("pressed", "document.links[0].onmousedown = () => document.links[0].setAttribute('attributionsrc', '')"),
+        (
+            "pressed",
+            "document.links[0].onmousedown = () => document.links[0].setAttribute('attributionsrc', '')",
+        ),
         ("clicked", "document.links[0].onclick = () => document.links[0].setAttribute('attributionsrc', '')"),
     ] {
         let html = format!(r#"<a href="{}">buy</a>"#, stage.shop.url(&format!("/{name}")));
         let page = stage.show(&stage.publisher, &html).await?;
         page.evaluate(script).await?;
         page.navigation(page.click("a", PLAIN)).await?;
-        assert_eq!(eligibility(&*stage.shop.wait_for(&format!("/{name}")).await?), NavigationSource, "{name}");
+        assert_eq!(
+            eligibility(&*stage.shop.wait_for(&format!("/{name}")).await?),
+            NavigationSource,
+            "{name}"
+        );
     }
     Ok(())
 }

@@ -19,8 +19,14 @@ tests![
 ];
 
 /// A link of the publisher's to `url` that asks `background` too, clicked.
-async fn click(stage: &Stage, url: &str, background: &str) -> Result<ascribe_browser::Page, Box<dyn std::error::Error>> {
-    let page = stage.show(&stage.publisher, &format!(r#"<a href="{url}" attributionsrc="{background}">buy</a>"#)).await?;
+async fn click(
+    stage: &Stage,
+    url: &str,
+    background: &str,
+) -> Result<ascribe_browser::Page, Box<dyn std::error::Error>> {
+    let page = stage
+        .show(&stage.publisher, &format!(r#"<a href="{url}" attributionsrc="{background}">buy</a>"#))
+        .await?;
     page.click("a", Click::default()).await?;
     Ok(page)
 }
@@ -28,7 +34,10 @@ async fn click(stage: &Stage, url: &str, background: &str) -> Result<ascribe_bro
 async fn every_hop_of_a_navigation_is_eligible_and_registers(stage: Stage) -> Tested {
     let (ads, ads2, shop) = (&stage.ads, &stage.ads2, &stage.shop);
     ads.reply("/click", Reply::redirect(&ads2.url("/count")).header(SOURCE, stage.source(1)));
-    ads2.reply("/count", Reply::status(307).header("location", shop.url("/land#here")).header(SOURCE, stage.source(2)));
+    ads2.reply(
+        "/count",
+        Reply::status(307).header("location", shop.url("/land#here")).header(SOURCE, stage.source(2)),
+    );
     shop.reply("/land", Reply::html("landed").header(SOURCE, stage.source(3)));
     let page = click(&stage, &ads.url("/click"), "").await?;
     page.wait_for("document.body?.textContent == 'landed'").await?;
@@ -44,7 +53,9 @@ async fn every_hop_of_a_navigation_is_eligible_and_registers(stage: Stage) -> Te
 }
 
 async fn a_navigation_that_becomes_a_download_registers(stage: Stage) -> Tested {
-    let file = Reply::ok().header("content-type", "application/octet-stream").header("content-disposition", "attachment");
+    let file = Reply::ok()
+        .header("content-type", "application/octet-stream")
+        .header("content-disposition", "attachment");
     stage.shop.reply("/file", file.body("bytes").header(SOURCE, stage.source(1)));
     click(&stage, &stage.shop.url("/file"), "").await?;
     assert_eq!(eligibility(&*stage.shop.wait_for("/file").await?), NavigationSource);
@@ -86,7 +97,9 @@ async fn a_trigger_of_another_landing_does_not_wait(stage: Stage) -> Tested {
     let page = click(&stage, &stage.shop.url("/land"), &stage.ads.url("/background")).await?;
     page.wait_for("document.body?.textContent == 'landed'").await?;
     // Another page of the same shop, which no click led to.
-    stage.shop.reply("/other", Reply::html(format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/convert"))));
+    stage
+        .shop
+        .reply("/other", Reply::html(format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/convert"))));
     stage.open(&stage.shop.url("/other")).await?;
     let path = "/.well-known/attribution-reporting/report-aggregate-attribution";
     let report = stage.ads.wait_for(path).await?;

@@ -39,16 +39,21 @@ async fn contexts_of_playwright_have_storage_of_their_own(stage: Stage) -> Teste
     let wrong = Reply::ok().cors().header(TRIGGER, "{}");
     stage.ads.reply("/wrong", wrong);
 
-    let told = drive(port, &[&stage.publisher.url("/"), &stage.shop.url("/"), &stage.ads.url("/wrong")]).await?;
+    let told =
+        drive(port, &[&stage.publisher.url("/"), &stage.shop.url("/"), &stage.ads.url("/wrong")]).await?;
 
     // The first context clicked and bought, the second only bought, the third is the first one's successor.
-    let queries: Vec<_> = stage.ads.received("/convert").iter().map(|request| request.query().to_owned()).collect();
+    let queries: Vec<_> =
+        stage.ads.received("/convert").iter().map(|request| request.query().to_owned()).collect();
     assert_eq!(queries, ["1", "2", "3"]);
     stage.ads.wait_for(EVENT_LEVEL).await?;
     stage.idle().await;
     let reports: Vec<_> = stage.ads.received(EVENT_LEVEL).iter().map(|report| json(report)).collect();
     assert_eq!(reports.len(), 1, "{reports:?}");
-    assert_eq!((&reports[0]["source_event_id"], &reports[0]["trigger_data"]), (&Value::from("7"), &Value::from("1")));
+    assert_eq!(
+        (&reports[0]["source_event_id"], &reports[0]["trigger_data"]),
+        (&Value::from("7"), &Value::from("1"))
+    );
     let console = told["console"].to_string();
     assert!(console.contains("triggerEligible"), "mistakes are told in the page's console: {console}");
     assert_eq!(told["url"], stage.shop.url("/product"));

@@ -56,7 +56,13 @@ async fn background_requests_follow_redirects(stage: Stage) -> Tested {
 async fn redirects_keep_what_a_fetch_asked_for(stage: Stage) -> Tested {
     let (ads, ads2) = (&stage.ads, &stage.ads2);
     let page = stage.show(&stage.publisher, "").await?;
-    for (status, method, after) in [(301, "GET", "GET"), (302, "POST", "GET"), (303, "POST", "GET"), (307, "POST", "POST"), (308, "POST", "POST")] {
+    for (status, method, after) in [
+        (301, "GET", "GET"),
+        (302, "POST", "GET"),
+        (303, "POST", "GET"),
+        (307, "POST", "POST"),
+        (308, "POST", "POST"),
+    ] {
         let (from, to) = (format!("/from-{status}"), format!("/to-{status}"));
         // A fragment of its own in the location replaces the request's.
         let location = ads2.url(&to) + "#fragment";
@@ -125,11 +131,13 @@ async fn responses_that_orb_blocks_register(stage: Stage) -> Tested {
     for (id, (path, content_type)) in
         (1..).zip([("/html", "text/html"), ("/json", "application/json"), ("/text", "text/plain")])
     {
-        let reply = Reply::ok().header("content-type", content_type).header("x-content-type-options", "nosniff");
+        let reply =
+            Reply::ok().header("content-type", content_type).header("x-content-type-options", "nosniff");
         ads.reply(path, reply.body("<!doctype html><p>no image").header(SOURCE, stage.source(id)));
     }
     ads.reply("/redirected", Reply::redirect("/html").header(SOURCE, stage.source(4)));
-    let html = ["/html", "/json", "/text", "/redirected"].map(|path| format!(r#"<img attributionsrc src="{}">"#, ads.url(path)));
+    let html = ["/html", "/json", "/text", "/redirected"]
+        .map(|path| format!(r#"<img attributionsrc src="{}">"#, ads.url(path)));
     let page = stage.show(&stage.publisher, &html.concat()).await?;
     ads.wait_for_many("/html", 2).await?;
     assert_eq!(page.evaluate("[...document.images].every(image => image.naturalWidth == 0)").await?, true);
@@ -152,9 +160,13 @@ async fn responses_that_cors_blocks_register(stage: Stage) -> Tested {
 async fn errors_and_empty_answers_register(stage: Stage) -> Tested {
     let statuses = [204, 404, 410, 500, 503];
     for status in statuses {
-        stage.ads.reply(&format!("/{status}"), Reply::status(status).header(SOURCE, stage.source(u64::from(status))));
+        stage.ads.reply(
+            &format!("/{status}"),
+            Reply::status(status).header(SOURCE, stage.source(u64::from(status))),
+        );
     }
-    let html = statuses.map(|status| format!(r#"<img attributionsrc="{}">"#, stage.ads.url(&format!("/{status}"))));
+    let html =
+        statuses.map(|status| format!(r#"<img attributionsrc="{}">"#, stage.ads.url(&format!("/{status}"))));
     stage.show(&stage.publisher, &html.concat()).await?;
     for status in statuses {
         stage.ads.wait_for(&format!("/{status}")).await?;
@@ -170,7 +182,10 @@ async fn plain_pixels_register_triggers_alone(stage: Stage) -> Tested {
     ads.reply("/landing", Reply::image().header(TRIGGER, stage.trigger("landing")));
     ads.reply("/script", Reply::script("").header(TRIGGER, stage.trigger("script")));
     ads.reply("/fetch", Reply::ok().cors().header(TRIGGER, stage.trigger("fetch")));
-    ads.reply("/style", Reply::ok().header("content-type", "text/css").header(TRIGGER, stage.trigger("style")));
+    ads.reply(
+        "/style",
+        Reply::ok().header("content-type", "text/css").header(TRIGGER, stage.trigger("style")),
+    );
     ads.reply("/source", Reply::image().header(SOURCE, stage.source(1)));
     // Here the source is no reason to ignore the trigger: it could never be registered.
     ads.reply("/both", Reply::image().header(SOURCE, stage.source(2)).header(TRIGGER, stage.trigger("both")));
@@ -193,7 +208,8 @@ async fn a_response_with_source_and_trigger_registers_neither(stage: Stage) -> T
     let both = Reply::image().header(SOURCE, stage.source(1)).header(TRIGGER, stage.trigger("both"));
     ads.reply("/both", both.clone());
     ads.reply("/trigger-only", both.cors());
-    let page = stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, ads.url("/both"))).await?;
+    let page =
+        stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, ads.url("/both"))).await?;
     ads.wait_for("/both").await?;
     assert!(stage.sources().await.is_empty() && stage.triggers().await.is_empty());
     let fetch = format!(
@@ -211,8 +227,10 @@ async fn an_event_source_request_registers_no_trigger(stage: Stage) -> Tested {
     let page = stage.show(&stage.shop, "").await?;
     let url = stage.ads.url("/trigger");
     for option in ["true, triggerEligible: false", "false, triggerEligible: false"] {
-        page.evaluate(&format!("fetch('{url}', {{attributionReporting: {{eventSourceEligible: {option}}}}}).then(() => 0)"))
-            .await?;
+        page.evaluate(&format!(
+            "fetch('{url}', {{attributionReporting: {{eventSourceEligible: {option}}}}}).then(() => 0)"
+        ))
+        .await?;
     }
     assert!(stage.triggers().await.is_empty());
     Ok(())
@@ -237,12 +255,16 @@ async fn each_origin_registers_for_itself(stage: Stage) -> Tested {
     let sub = stage.site("www.ads");
     stage.ads.reply("/from", Reply::redirect(&sub.url("/to")).header(SOURCE, stage.source(1)));
     sub.reply("/to", Reply::image().header(SOURCE, stage.source(2)));
-    stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/from"))).await?;
+    stage
+        .show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/from")))
+        .await?;
     sub.wait_for("/to").await?;
     stage.idle().await;
     let mut origins = stage.user_agent().view(|engine| {
         let sources = engine.state().sources().into_iter().map(|stored| &stored.source);
-        sources.map(|source| (source.reporting_origin.to_string(), source.source_origin.to_string())).collect::<Vec<_>>()
+        sources
+            .map(|source| (source.reporting_origin.to_string(), source.source_origin.to_string()))
+            .collect::<Vec<_>>()
     });
     origins.retain(|(reporting, _)| *reporting == stage.ads.origin() || *reporting == sub.origin());
     origins.sort();
@@ -289,7 +311,9 @@ async fn the_wire_alone_registers(stage: Stage) -> Tested {
 async fn repeated_header_lines_are_one_value(stage: Stage) -> Tested {
     // Two lines are joined with a comma, which is no JSON.
     stage.ads.reply("/twice", Reply::image().header(SOURCE, stage.source(1)).header(SOURCE, stage.source(2)));
-    stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/twice"))).await?;
+    stage
+        .show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/twice")))
+        .await?;
     stage.ads.wait_for("/twice").await?;
     assert!(stage.sources().await.is_empty());
     Ok(())

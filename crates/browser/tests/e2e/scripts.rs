@@ -85,7 +85,11 @@ async fn requests_are_eligible_for_what_they_ask(stage: Stage) -> Tested {
         ("/none", "fetch(new Request(URL))".to_owned(), Unset),
         ("/url-object", format!("fetch(new globalThis.URL(URL), {option})"), Trigger),
         ("/string-object", format!("fetch({{toString: () => URL}}, {option})"), Trigger),
-        ("/two", format!("(r => fetch(r.clone()).then(() => fetch(r)))(new Request(URL, {option}))"), Trigger),
+        (
+            "/two",
+            format!("(r => fetch(r.clone()).then(() => fetch(r)))(new Request(URL, {option}))"),
+            Trigger,
+        ),
     ] {
         page.evaluate(&format!("(URL => {script})('{}').then(r => r.ok)", url(path))).await?;
         for request in stage.ads.received(path) {
@@ -162,7 +166,9 @@ async fn fetch_with_a_member_missing_throws(stage: Stage) -> Tested {
         assert_eq!(name, "TypeError", "Request throws for {options}");
     }
     // null is an empty dictionary, as everywhere: its members are missing.
-    let null = page.evaluate(&format!("fetch('{url}', {{attributionReporting: null}}).then(() => 'none', e => e.name)")).await?;
+    let null = page
+        .evaluate(&format!("fetch('{url}', {{attributionReporting: null}}).then(() => 'none', e => e.name)"))
+        .await?;
     assert_eq!(null, "TypeError");
     let thrown = page.evaluate(&format!(
         "fetch('{url}', {{get attributionReporting() {{ throw new RangeError('mine'); }}}}).catch(e => e.message)"
@@ -181,7 +187,10 @@ async fn fetch_converts_members_as_dictionaries_do(stage: Stage) -> Tested {
         ("{eventSourceEligible: '', triggerEligible: 'false'}", Trigger),
         ("{eventSourceEligible: null, triggerEligible: NaN}", Empty),
         ("Object.create({eventSourceEligible: true, triggerEligible: true})", EventSourceOrTrigger),
-        ("Object.assign(() => {}, {eventSourceEligible: true, triggerEligible: false, more: 1})", EventSource),
+        (
+            "Object.assign(() => {}, {eventSourceEligible: true, triggerEligible: false, more: 1})",
+            EventSource,
+        ),
         ("{eventSourceEligible: [], get triggerEligible() { return {}; }}", EventSourceOrTrigger),
         ("undefined", Unset),
     ]
@@ -190,11 +199,13 @@ async fn fetch_converts_members_as_dictionaries_do(stage: Stage) -> Tested {
     {
         let path = format!("/{number}");
         let url = stage.ads.url(&path);
-        page.evaluate(&format!("fetch('{url}', {{attributionReporting: {options}}}).then(r => r.ok)")).await?;
+        page.evaluate(&format!("fetch('{url}', {{attributionReporting: {options}}}).then(r => r.ok)"))
+            .await?;
         assert_eq!(eligibility(&stage.ads.received(&path)[0]), expected, "{options}");
     }
-    let order = page.evaluate(&format!(
-        "(() => {{
+    let order = page
+        .evaluate(&format!(
+            "(() => {{
             const read = [];
             const options = {{
                 get triggerEligible() {{ read.push('trigger'); return true; }},
@@ -202,8 +213,9 @@ async fn fetch_converts_members_as_dictionaries_do(stage: Stage) -> Tested {
             }};
             return fetch('{}', {{attributionReporting: options}}).then(() => read.join());
         }})()",
-        stage.ads.url("/order")
-    )).await?;
+            stage.ads.url("/order")
+        ))
+        .await?;
     assert_eq!(order, "source,trigger", "each once, in the order of the alphabet");
     Ok(())
 }
@@ -262,7 +274,9 @@ async fn xhr_with_a_member_missing_throws(stage: Stage) -> Tested {
     assert_eq!(requests.len(), 11);
     assert!(requests.iter().all(|request| eligibility(request) == Unset), "what threw has changed nothing");
     // The type is looked at before the state.
-    let unopened = page.evaluate("try { new XMLHttpRequest().setAttributionReporting({}); } catch (e) { e.name }").await?;
+    let unopened = page
+        .evaluate("try { new XMLHttpRequest().setAttributionReporting({}); } catch (e) { e.name }")
+        .await?;
     assert_eq!(unopened, "TypeError");
     let illegal = "try { XMLHttpRequest.prototype.setAttributionReporting.call({}, {eventSourceEligible: true, triggerEligible: true}); } catch (e) { e.name }";
     assert_eq!(page.evaluate(illegal).await?, "TypeError");
@@ -343,7 +357,10 @@ async fn fetch_of_every_kind_is_eligible(stage: Stage) -> Tested {
     let referer = stage.publisher.url("/elsewhere");
     assert_eq!(stage.ads.received("/referrer")[0].header("referer"), Some(&*referer));
     assert_eq!(stage.ads.received("/keepalive")[0].header("referer"), Some(&*stage.publisher.url("/")));
-    let relative = format!("fetch('relative?a#b', {{attributionReporting: {}}}).then(r => r.text())", option(true, true));
+    let relative = format!(
+        "fetch('relative?a#b', {{attributionReporting: {}}}).then(r => r.text())",
+        option(true, true)
+    );
     assert_eq!(page.evaluate(&relative).await?, "answer");
     assert_eq!(eligibility(&stage.publisher.received("/relative")[0]), EventSourceOrTrigger);
     Ok(())
@@ -370,7 +387,8 @@ async fn no_preflight_is_caused(stage: Stage) -> Tested {
     );
     page.evaluate(&script).await?;
     stage.idle().await;
-    let methods: Vec<_> = stage.received("/").iter().filter(|r| r.host.starts_with("ads")).map(|r| r.method.clone()).collect();
+    let methods: Vec<_> =
+        stage.received("/").iter().filter(|r| r.host.starts_with("ads")).map(|r| r.method.clone()).collect();
     assert_eq!(methods.len(), 4);
     assert!(!methods.contains(&"OPTIONS".to_owned()), "{methods:?}");
     for path in ["/fetch", "/request", "/post", "/xhr"] {
@@ -380,7 +398,10 @@ async fn no_preflight_is_caused(stage: Stage) -> Tested {
 }
 
 async fn a_necessary_preflight_stays(stage: Stage) -> Tested {
-    let cors = Reply::ok().cors().header("access-control-allow-headers", "x-mine").header("access-control-allow-methods", "*");
+    let cors = Reply::ok()
+        .cors()
+        .header("access-control-allow-headers", "x-mine")
+        .header("access-control-allow-methods", "*");
     stage.ads.reply("/*", cors);
     let page = stage.show(&stage.publisher, "").await?;
     let script = format!(
@@ -413,14 +434,26 @@ async fn bodies_arrive_whole(stage: Stage) -> Tested {
         let option = option(true, true);
         for request in [
             format!("fetch('{url}', {{method: 'POST', body: {body}, attributionReporting: {option}}})"),
-            format!("fetch(new Request('{url}', {{method: 'POST', body: {body}}}), {{attributionReporting: {option}}})"),
-            format!("fetch(new Request('{url}', {{method: 'POST', body: {body}, attributionReporting: {option}}}))"),
+            format!(
+                "fetch(new Request('{url}', {{method: 'POST', body: {body}}}), {{attributionReporting: {option}}})"
+            ),
+            format!(
+                "fetch(new Request('{url}', {{method: 'POST', body: {body}, attributionReporting: {option}}}))"
+            ),
         ] {
-            assert_eq!(page.evaluate(&format!("{request}.then(r => r.text())")).await?, expected, "{request}");
+            assert_eq!(
+                page.evaluate(&format!("{request}.then(r => r.text())")).await?,
+                expected,
+                "{request}"
+            );
         }
         let requests = stage.ads.received(&format!("/{name}"));
         assert_eq!(requests.iter().map(|r| &*r.method).collect::<Vec<_>>(), ["POST"; 3], "{name}");
-        assert!(requests.iter().all(|request| request.text() == expected && eligibility(request) == EventSourceOrTrigger));
+        assert!(
+            requests
+                .iter()
+                .all(|request| request.text() == expected && eligibility(request) == EventSourceOrTrigger)
+        );
     }
     Ok(())
 }
@@ -451,7 +484,11 @@ async fn aborted_requests_stay_aborted(stage: Stage) -> Tested {
 async fn frames_have_the_api(stage: Stage) -> Tested {
     readable(&stage.ads, "/*", Reply::ok());
     let script = |path: &str| {
-        format!("<script>fetch('{}', {{attributionReporting: {}}})</script>", stage.ads.url(path), option(true, false))
+        format!(
+            "<script>fetch('{}', {{attributionReporting: {}}})</script>",
+            stage.ads.url(path),
+            option(true, false)
+        )
     };
     let (ads2, publisher) = (&stage.ads2, &stage.publisher);
     readable(&stage.ads, "/cross", Reply::ok().header(SOURCE, stage.source(1)));
@@ -460,7 +497,8 @@ async fn frames_have_the_api(stage: Stage) -> Tested {
     publisher.reply("/nested-frame", Reply::html(script("/nested")));
     let nested = format!(r#"<iframe src="{}"></iframe>"#, publisher.url("/nested-frame"));
     ads2.reply("/cross-frame", Reply::html(script("/cross") + &nested));
-    let html = format!(r#"<iframe src="/same-frame"></iframe><iframe src="{}"></iframe>"#, ads2.url("/cross-frame"));
+    let html =
+        format!(r#"<iframe src="/same-frame"></iframe><iframe src="{}"></iframe>"#, ads2.url("/cross-frame"));
     stage.show(publisher, &html).await?;
     for (path, site) in [("/same", publisher), ("/cross", ads2), ("/nested", publisher)] {
         let request = stage.ads.wait_for(path).await?;
@@ -529,7 +567,8 @@ async fn a_fetch_at_the_end_of_the_page_is_eligible(stage: Stage) -> Tested {
 async fn a_beacon_is_left_alone(stage: Stage) -> Tested {
     stage.ads.reply("/beacon", Reply::ok().header(TRIGGER, stage.trigger("beacon")));
     let page = stage.show(&stage.shop, "").await?;
-    let sent = page.evaluate(&format!("navigator.sendBeacon('{}', 'body')", stage.ads.url("/beacon"))).await?;
+    let sent =
+        page.evaluate(&format!("navigator.sendBeacon('{}', 'body')", stage.ads.url("/beacon"))).await?;
     assert_eq!(sent, true);
     let beacon = stage.ads.wait_for("/beacon").await?;
     assert_eq!((&*beacon.method, beacon.text()), ("POST", "body".to_owned()));
@@ -541,7 +580,8 @@ async fn page_set_headers_are_dropped(stage: Stage) -> Tested {
     readable(&stage.ads, "/*", Reply::ok().header(SOURCE, stage.source(9)));
     let page = stage.show(&stage.publisher, "").await?;
     let url = stage.ads.origin();
-    let forged = "'Attribution-Reporting-Eligible': 'navigation-source', 'attribution-reporting-support': 'os'";
+    let forged =
+        "'Attribution-Reporting-Eligible': 'navigation-source', 'attribution-reporting-support': 'os'";
     for (path, script, expected) in [
         ("/fetch", format!("fetch(URL, {{headers: {{{forged}}}}})"), Unset),
         ("/headers", format!("fetch(URL, {{headers: new Headers({{{forged}}})}})"), Unset),

@@ -29,8 +29,7 @@ pub(crate) const TRIGGER: &str = "attribution-reporting-register-trigger";
 
 /// Where the coordinator's public keys are, and the secret of the only one.
 pub(crate) const COORDINATOR: &str = "coordinator.test";
-const PRIVATE_KEYS: &str =
-    r#"{"keys": [{"id": "key of the tests", "private_key": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}]}"#;
+const PRIVATE_KEYS: &str = r#"{"keys": [{"id": "key of the tests", "private_key": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}]}"#;
 
 /// Longer than any test takes; what hangs fails.
 const TEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -87,7 +86,11 @@ impl Theatre {
         Self(Arc::default())
     }
 
-    fn perform(&self, number: usize, run: fn(Stage) -> Pin<Box<dyn Future<Output = Tested>>>) -> Result<(), Failed> {
+    fn perform(
+        &self,
+        number: usize,
+        run: fn(Stage) -> Pin<Box<dyn Future<Output = Tested>>>,
+    ) -> Result<(), Failed> {
         let mut house = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let house = match &mut *house {
             Some(house) => house,
@@ -236,7 +239,10 @@ impl Stage {
     }
 
     /// The same stage with a browser of its own: for tests that move the clock, or want other options.
-    pub(crate) async fn with_browser(self, change: impl FnOnce(&mut LaunchOptions)) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn with_browser(
+        self,
+        change: impl FnOnce(&mut LaunchOptions),
+    ) -> Result<Self, Box<dyn Error>> {
         let told = |failed: Failed| failed.message().unwrap_or_default().to_owned();
         let mut options = options(&self.sites, &self.ca).map_err(told)?;
         change(&mut options);
@@ -321,7 +327,8 @@ impl Stage {
         });
         let pending = pending.await;
         let path = "/.well-known/attribution-reporting/report-aggregate-attribution";
-        let sent = self.sites.log().matching(|request| request.path() == path && self.is_our_host(&request.host));
+        let sent =
+            self.sites.log().matching(|request| request.path() == path && self.is_our_host(&request.host));
         let sent = sent.iter().map(|report| json(report)["trigger_context_id"].as_str().map(str::to_owned));
         let all: BTreeSet<_> = pending.into_iter().chain(sent.flatten()).collect();
         all.into_iter().collect()
@@ -333,7 +340,8 @@ impl Stage {
         self.pending(|report| match report {
             PendingReport::Event(pending) => {
                 let report = &pending.report;
-                let ours = report.destinations.as_slice().iter().any(|site| site.to_string() == self.shop.origin());
+                let ours =
+                    report.destinations.as_slice().iter().any(|site| site.to_string() == self.shop.origin());
                 ours.then_some((report.source_event_id, report.trigger_data))
             }
             PendingReport::Aggregatable(_) => None,
@@ -356,7 +364,9 @@ impl Stage {
 
     async fn pending<T>(&self, wanted: impl FnMut(&PendingReport) -> Option<T>) -> Vec<T> {
         self.idle().await;
-        self.engine(|engine| engine.state().reports().map(|stored| &stored.report).filter_map(wanted).collect())
+        self.engine(|engine| {
+            engine.state().reports().map(|stored| &stored.report).filter_map(wanted).collect()
+        })
     }
 
     fn engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {

@@ -53,13 +53,19 @@ async fn click(stage: &Stage, id: u64) -> Tested {
 const WAYS: [(u64, &str); 5] = [
     (1, r#"<img attributionsrc src="URL">"#),
     (2, r#"<script attributionsrc src="URL"></script>"#),
-    (3, r#"<script>fetch("URL", {keepalive: true, attributionReporting: {eventSourceEligible: false, triggerEligible: true}})</script>"#),
-    (4, r#"<script>
+    (
+        3,
+        r#"<script>fetch("URL", {keepalive: true, attributionReporting: {eventSourceEligible: false, triggerEligible: true}})</script>"#,
+    ),
+    (
+        4,
+        r#"<script>
         const req = new XMLHttpRequest();
         req.open("GET", "URL");
         req.setAttributionReporting({eventSourceEligible: false, triggerEligible: true});
         req.send();
-    </script>"#),
+    </script>"#,
+    ),
     (5, r#"<img src="URL">"#),
 ];
 
@@ -94,7 +100,8 @@ async fn a_click_and_a_purchase_by_each_way_lead_to_reports(stage: Stage) -> Tes
     assert!(stage.ads.received(EVENT_LEVEL).is_empty());
     stage.user_agent().advance(Duration::from_secs(30 * 86_400)).await?;
 
-    let mut events: Vec<_> = stage.ads.received(EVENT_LEVEL).iter().map(|report| check_request(report)).collect();
+    let mut events: Vec<_> =
+        stage.ads.received(EVENT_LEVEL).iter().map(|report| check_request(report)).collect();
     events.sort_by_key(|report| report["source_event_id"].to_string());
     assert_eq!(events.len(), WAYS.len());
     for ((id, way), report) in WAYS.iter().zip(&events) {
@@ -156,7 +163,8 @@ fn open(stage: &Stage, report: &Value) -> Vec<(u128, u32)> {
     let sealed = BASE64_STANDARD.decode(payloads[0]["payload"].as_str().expect("text")).expect("base64");
     let keys = stage.private_keys();
     let key = keys.find(payloads[0]["key_id"].as_str().expect("text")).expect("the coordinator's key");
-    let payload = Payload::parse(&key.open(shared_info, &sealed).expect("sealed to the key")).expect("a payload");
+    let payload =
+        Payload::parse(&key.open(shared_info, &sealed).expect("sealed to the key")).expect("a payload");
     assert_eq!(payload.contributions.len(), 20, "padded");
     let contributions = payload.contributions.iter().filter(|one| one.value > 0);
     let mut histogram: Vec<_> = contributions.map(|one| (one.key.0, one.value)).collect();
@@ -176,7 +184,11 @@ async fn reports_wait_for_their_time(stage: Stage) -> Tested {
     stage.user_agent().advance(Duration::from_secs(2 * 60)).await?;
     assert_eq!(stage.ads.received(EVENT_LEVEL).len(), 1);
     stage.user_agent().advance(Duration::from_secs(60 * 86_400)).await?;
-    assert_eq!((stage.ads.received(EVENT_LEVEL).len(), stage.ads.received(AGGREGATABLE).len()), (1, 1), "once");
+    assert_eq!(
+        (stage.ads.received(EVENT_LEVEL).len(), stage.ads.received(AGGREGATABLE).len()),
+        (1, 1),
+        "once"
+    );
     Ok(())
 }
 
@@ -215,4 +227,3 @@ async fn cleared_data_is_not_reported(stage: Stage) -> Tested {
     assert!(stage.received("/.well-known/").is_empty());
     Ok(())
 }
-

@@ -39,7 +39,11 @@ async fn an_opened_window_is_eligible(stage: Stage) -> Tested {
     ] {
         let url = stage.shop.url(&format!("/{name}"));
         press(&stage, &format!("window.open('{url}', '_blank', '{features}')")).await?;
-        assert_eq!(eligibility(&*stage.shop.wait_for(&format!("/{name}")).await?), NavigationSource, "{features}");
+        assert_eq!(
+            eligibility(&*stage.shop.wait_for(&format!("/{name}")).await?),
+            NavigationSource,
+            "{features}"
+        );
     }
     Ok(())
 }
@@ -50,7 +54,8 @@ async fn features_name_urls_for_the_background(stage: Stage) -> Tested {
     ads.reply("/*", Reply::ok());
     ads.reply("/One", Reply::ok().header(SOURCE, stage.source(2)));
     ads2.reply("/two", Reply::ok().header(SOURCE, stage.source(3)));
-    let encoded = |url: String| url.replace(':', "%3A").replace('/', "%2F").replace('?', "%3F").replace('=', "%3D");
+    let encoded =
+        |url: String| url.replace(':', "%3A").replace('/', "%2F").replace('?', "%3F").replace('=', "%3D");
     // Repeated, percent-decoded, in the case as it is; what is no URL is skipped.
     let features = format!(
         "attributionsrc={},popup,attributionsrc={},attributionsrc=https%3A%2F%2F,ATTRIBUTIONSRC={}",
@@ -96,7 +101,8 @@ async fn noopener_and_noreferrer_return_null(stage: Stage) -> Tested {
         [("noopener", "noopener,attributionsrc", true), ("noreferrer", "attributionsrc,noreferrer", false)]
     {
         let url = stage.shop.url(&format!("/{name}"));
-        let page = press(&stage, &format!("window.opened = window.open('{url}', '_blank', '{features}')")).await?;
+        let page =
+            press(&stage, &format!("window.opened = window.open('{url}', '_blank', '{features}')")).await?;
         let request = stage.shop.wait_for(&format!("/{name}")).await?;
         assert_eq!(eligibility(&request), NavigationSource, "{features}");
         assert_eq!(request.header("referer").is_some(), referer, "{features}");
@@ -137,7 +143,9 @@ async fn a_window_without_user_activation_is_not_eligible(stage: Stage) -> Teste
 
 async fn a_named_window_is_eligible_each_time(stage: Stage) -> Tested {
     stage.shop.reply("/*", Reply::html(""));
-    let page = press(&stage, &format!("window.open('{}', 'named', 'attributionsrc')", stage.shop.url("/one"))).await?;
+    let page =
+        press(&stage, &format!("window.open('{}', 'named', 'attributionsrc')", stage.shop.url("/one")))
+            .await?;
     assert_eq!(eligibility(&*stage.shop.wait_for("/one").await?), NavigationSource);
     let again = format!(
         "document.querySelector('button').onclick = () => window.open('{}', 'named', 'attributionsrc')",
@@ -160,7 +168,8 @@ async fn a_popup_has_the_api_too(stage: Stage) -> Tested {
     );
     stage.shop.reply("/popup", Reply::html(popup));
     for (n, features) in (1..).zip(["popup", "noopener", "attributionsrc"]) {
-        press(&stage, &format!("window.open('{}', '_blank', '{features}')", stage.shop.url("/popup"))).await?;
+        press(&stage, &format!("window.open('{}', '_blank', '{features}')", stage.shop.url("/popup")))
+            .await?;
         let images = ads.wait_for_many("/image", n).await?;
         assert_eq!(eligibility(&images[n - 1]), EventSourceOrTrigger, "{features}");
         let fetches = ads.wait_for_many("/fetch", n).await?;

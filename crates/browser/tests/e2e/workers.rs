@@ -129,9 +129,11 @@ async fn service_workers_have_the_api(stage: Stage) -> Tested {
 }
 
 async fn requests_through_a_service_worker_stay_eligible(stage: Stage) -> Tested {
-    let page =
-        controlled(&stage, "addEventListener('fetch', event => event.respondWith(fetch(event.request)));".to_owned())
-            .await?;
+    let page = controlled(
+        &stage,
+        "addEventListener('fetch', event => event.respondWith(fetch(event.request)));".to_owned(),
+    )
+    .await?;
     let trigger = stage.trigger("through");
     stage.ads.reply("/through", Reply::ok().cors().header(TRIGGER, &*trigger));
     let script = format!(
@@ -154,9 +156,11 @@ async fn requests_through_a_service_worker_stay_eligible(stage: Stage) -> Tested
 }
 
 async fn navigations_through_a_service_worker_stay_eligible(stage: Stage) -> Tested {
-    let page =
-        controlled(&stage, "addEventListener('fetch', event => event.respondWith(fetch(event.request)));".to_owned())
-            .await?;
+    let page = controlled(
+        &stage,
+        "addEventListener('fetch', event => event.respondWith(fetch(event.request)));".to_owned(),
+    )
+    .await?;
     stage.publisher.reply("/next", Reply::html("next").header(SOURCE, stage.source(2)));
     page.evaluate("document.body.innerHTML = '<a href=\"/next\" attributionsrc>next</a>'").await?;
     page.navigation(page.click("a", ascribe_browser::Click::default())).await?;
@@ -179,7 +183,9 @@ async fn worker_requests_are_not_changed_otherwise(stage: Stage) -> Tested {
         }})();"
     );
     stage.publisher.reply("/seen.js", Reply::script(script));
-    let seen = page.evaluate("new Promise(done => new Worker('/seen.js').onmessage = message => done(message.data))").await?;
+    let seen = page
+        .evaluate("new Promise(done => new Worker('/seen.js').onmessage = message => done(message.data))")
+        .await?;
     let expected = serde_json::json!([
         format!("{ads}/seen?a"),
         format!("{ads}/r#c"),
