@@ -23,6 +23,7 @@ tests![
     scripts_of_every_kind_are_eligible,
     cors_elements_cause_no_preflight,
     elements_in_shadow_trees_are_eligible,
+    elements_in_trees_that_are_declared_closed_are_missed,
     lazy_images_are_eligible_when_they_load,
     an_image_from_the_cache_asks_in_the_background_nevertheless,
     among_many_images_those_with_the_attribute_are_told_apart,
@@ -378,7 +379,7 @@ async fn elements_in_shadow_trees_are_eligible(stage: Stage) -> Tested {
     let ads = &stage.ads;
     ads.reply("/*", Reply::image());
     let html = format!(
-        r#"<div><template shadowrootmode="closed"><img attributionsrc src="{}"></template></div>
+        r#"<div><template shadowrootmode="open"><img attributionsrc src="{}"></template></div>
         <p></p><script>
             const root = document.querySelector('p').attachShadow({{mode: 'closed'}});
             root.innerHTML = '<img attributionsrc src="{}"><img src="{}">';
@@ -393,6 +394,18 @@ async fn elements_in_shadow_trees_are_eligible(stage: Stage) -> Tested {
     {
         assert_eq!(eligibility(&*ads.wait_for(path).await?), expected, "{path}");
     }
+    Ok(())
+}
+
+/// A limit: no script can look into a tree that the page's HTML declares to be closed.
+async fn elements_in_trees_that_are_declared_closed_are_missed(stage: Stage) -> Tested {
+    stage.ads.reply("/*", Reply::image());
+    let html = format!(
+        r#"<div><template shadowrootmode="closed"><img attributionsrc src="{}"></template></div>"#,
+        stage.ads.url("/closed")
+    );
+    stage.show(&stage.publisher, &html).await?;
+    assert_eq!(eligibility(&*stage.ads.wait_for("/closed").await?), Unset);
     Ok(())
 }
 
