@@ -151,9 +151,7 @@ async fn timing_entries_have_the_names_of_the_urls(stage: Stage) -> Tested {
         assert_eq!(plain.len(), 2, "{list}");
         assert!(plain.iter().all(|name| ours.contains(&&**name)), "{list}");
     }
-    let found = page.evaluate(&format!(
-        "performance.getEntriesByName(performance.getEntriesByType('resource').find(e => e.name.includes('/fetch')).name).length"
-    )).await?;
+    let found = page.evaluate("performance.getEntriesByName(performance.getEntriesByType('resource').find(e => e.name.includes('/fetch')).name).length").await?;
     assert_eq!(found, 1);
     let navigation = page.evaluate("performance.getEntriesByType('navigation')[0].name").await?;
     assert_eq!(navigation, stage.publisher.url("/"));
