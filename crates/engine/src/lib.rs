@@ -73,6 +73,7 @@ mod state;
 mod trace;
 mod transaction;
 mod trigger_debug;
+mod usage;
 mod verbose;
 
 pub use change::{AttributionRecord, AttributionScope, Change, ReportKey, SourceId, SourceRecord};
@@ -87,3 +88,4 @@ pub use register_trigger::NewTrigger;
 pub use source::{Source, SourceProgress, StoredSource};
 pub use state::{State, StoredReport};
 pub use trace::{Step, Trace, Verdict};
+pub use usage::{Limit, Usage};
