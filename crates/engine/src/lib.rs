@@ -60,6 +60,7 @@ mod draws;
 mod effects;
 mod engine;
 mod event_level;
+mod explain;
 mod filters;
 mod null_reports;
 mod pending;
