@@ -1,0 +1,173 @@
+//! What became of a response that could have registered something.
+
+use ascribe_agent::Registration;
+use ascribe_engine::{Attribution, SourceOutcome, Trace, Verdict};
+use ascribe_headers::{OsRegistration, Problem};
+use serde::Serialize;
+
+use super::sentence::sentence;
+
+/// The outcome of a registration: in one word, in a sentence, and with every check that it met.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Outcome {
+    kind: Kind,
+    verdict: OutcomeVerdict,
+    /// Why, in a sentence.
+    sentence: String,
+    /// Of triggers: what became of each half, by the name of its debug data type where it was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregatable: Option<&'static str>,
+    /// Of sources: the name of the debug data type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
+    /// What is wrong with the header, with paths.
+    problems: Vec<String>,
+    steps: Vec<StepView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    os_registrations: Vec<OsView>,
+}
+
+/// What the response registers, or tried to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Source,
+    Trigger,
+    OsSource,
+    OsTrigger,
+    None,
+}
+
+/// What became of it, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum OutcomeVerdict {
+    Stored,
+    Attributed,
+    /// One half of a trigger was attributed, the other dropped.
+    Partly,
+    Deferred,
+    Delegated,
+    Dropped,
+    Invalid,
+    Ignored,
+}
+
+/// A check that was met.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StepView {
+    check: &'static str,
+    verdict: &'static str,
+    detail: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct OsView {
+    url: String,
+    debug_reporting: bool,
+}
+
+impl Outcome {
+    /// What a registration and its trace tell.
+    pub(crate) fn new(registration: &Registration, trace: &Trace) -> Self {
+        let (mut event_level, mut aggregatable, mut source, mut os_registrations) = (None, None, None, vec![]);
+        let (kind, verdict) = match registration {
+            Registration::Ignored(_) => (Kind::None, OutcomeVerdict::Ignored),
+            Registration::Invalid { header, .. } => (kind_of_header(header), OutcomeVerdict::Invalid),
+            Registration::Source { outcome, .. } => {
+                let (verdict, name) = match outcome {
+                    SourceOutcome::Stored(name) => (OutcomeVerdict::Stored, name),
+                    SourceOutcome::Dropped(name) => (OutcomeVerdict::Dropped, name),
+                };
+                source = Some(name.as_str());
+                (Kind::Source, verdict)
+            }
+            Registration::Trigger { outcome: None, .. } => (Kind::Trigger, OutcomeVerdict::Deferred),
+            Registration::Trigger { outcome: Some(outcome), .. } => {
+                event_level = Some(attribution(outcome.event_level));
+                aggregatable = Some(attribution(outcome.aggregatable));
+                (Kind::Trigger, both(outcome.event_level, outcome.aggregatable))
+            }
+            Registration::OsSource(_, registrations) => {
+                os_registrations = registrations.iter().map(os).collect();
+                (Kind::OsSource, OutcomeVerdict::Delegated)
+            }
+            Registration::OsTrigger(registrations) => {
+                os_registrations = registrations.iter().map(os).collect();
+                (Kind::OsTrigger, OutcomeVerdict::Delegated)
+            }
+            _ => (Kind::None, OutcomeVerdict::Ignored),
+        };
+        Self {
+            kind,
+            verdict,
+            sentence: sentence(registration, trace),
+            event_level,
+            aggregatable,
+            source,
+            problems: problems(registration).iter().map(ToString::to_string).collect(),
+            steps: steps(trace),
+            os_registrations,
+        }
+    }
+}
+
+/// The checks of a trace.
+pub(crate) fn steps(trace: &Trace) -> Vec<StepView> {
+    let view = |step: &ascribe_engine::Step| StepView {
+        check: step.check,
+        verdict: match step.verdict {
+            Verdict::Note => "note",
+            Verdict::Passed => "passed",
+            Verdict::Stopped => "stopped",
+        },
+        detail: step.detail.clone(),
+    };
+    trace.steps().iter().map(view).collect()
+}
+
+fn problems(registration: &Registration) -> &[Problem] {
+    match registration {
+        Registration::Invalid { errors, .. } => errors,
+        Registration::Source { warnings, .. } | Registration::Trigger { warnings, .. } => warnings,
+        _ => &[],
+    }
+}
+
+fn attribution(attribution: Attribution) -> &'static str {
+    match attribution {
+        Attribution::NotRegistered => "not registered",
+        Attribution::Attributed => "attributed",
+        Attribution::Noised => "noised",
+        Attribution::Dropped(why) => why.as_str(),
+    }
+}
+
+fn both(event_level: Attribution, aggregatable: Attribution) -> OutcomeVerdict {
+    let halves = [event_level, aggregatable];
+    let dropped = halves.iter().any(|half| matches!(half, Attribution::Dropped(_)));
+    let attributed = halves.iter().any(|half| matches!(half, Attribution::Attributed | Attribution::Noised));
+    match (attributed, dropped) {
+        (true, false) => OutcomeVerdict::Attributed,
+        (true, true) => OutcomeVerdict::Partly,
+        (false, true) => OutcomeVerdict::Dropped,
+        (false, false) => OutcomeVerdict::Ignored,
+    }
+}
+
+fn kind_of_header(header: &str) -> Kind {
+    use ascribe_headers::HeaderName::{self, *};
+    match HeaderName::from_name(header) {
+        Some(RegisterSource) => Kind::Source,
+        Some(RegisterTrigger) => Kind::Trigger,
+        Some(RegisterOsSource) => Kind::OsSource,
+        Some(RegisterOsTrigger) => Kind::OsTrigger,
+        Some(Info | Eligible | Support) | None => Kind::None,
+    }
+}
+
+fn os(registration: &OsRegistration) -> OsView {
+    OsView { url: registration.url.to_string(), debug_reporting: registration.debug_reporting }
+}
