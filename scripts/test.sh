@@ -73,6 +73,7 @@ fuzz_targets() {
 }
 
 step "tools" install_tools
+step "Chromium" scripts/install-chromium.sh
 step "scripts" shellcheck .ci/run scripts/*.sh
 step "format" cargo fmt --all --check
 step "licences, duplicates and origins of dependencies" cargo deny --locked check licenses bans sources

@@ -4,4 +4,6 @@
 #[path = "../../crates/engine/tests/properties/mod.rs"]
 mod properties;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::engine_ops(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::engine_ops(bytes);
+});

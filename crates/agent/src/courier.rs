@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use ascribe_engine::{Effects, Engine, ReportKey};
+use ascribe_engine::{Effects, Engine, ReportKey, StoredReport};
 use ascribe_reports::{Duration, Time};
 
 /// Which retry waits for the next navigation, and goes 5 minutes after it, in place of its own delay.
@@ -82,17 +82,34 @@ impl Courier {
     /// The reports to send now, in random order. Each is handed out once, until its fate is told with
     /// [`delivered`](Self::delivered) or [`failed`](Self::failed).
     pub fn take_due(&mut self, engine: &Engine, now: Time, draws: &mut impl CourierDraws) -> Vec<ReportKey> {
+        self.take(engine.due(now).filter(|stored| stored.due != AFTER_NAVIGATION), draws)
+    }
+
+    /// Like [`take_due`](Self::take_due), but all reports that are not on their way, however early it is.
+    pub fn take_all(&mut self, engine: &Engine, draws: &mut impl CourierDraws) -> Vec<ReportKey> {
+        self.take(engine.state().reports(), draws)
+    }
+
+    fn take<'e>(
+        &mut self,
+        reports: impl Iterator<Item = &'e StoredReport>,
+        draws: &mut impl CourierDraws,
+    ) -> Vec<ReportKey> {
         if self.offline {
             return Vec::new();
         }
-        let due = engine.due(now).filter(|stored| stored.due != AFTER_NAVIGATION);
         let mut keys: Vec<_> =
-            due.map(|stored| stored.report.key()).filter(|key| self.in_flight.insert(*key)).collect();
+            reports.map(|stored| stored.report.key()).filter(|key| self.in_flight.insert(*key)).collect();
         for last in (1..keys.len()).rev() {
             let other = draws.shuffle(last + 1).min(last);
             keys.swap(last, other);
         }
         keys
+    }
+
+    /// A report that was handed out was not tried after all: it is due as before.
+    pub fn put_back(&mut self, report: ReportKey) {
+        self.in_flight.remove(&report);
     }
 
     /// A server answered, whatever it said.
@@ -142,6 +159,12 @@ impl Courier {
             .map(|stored| stored.report.key())
             .collect();
         delay(engine, waiting.into_iter().map(|key| (key, now + DELAY_AFTER_NAVIGATION)))
+    }
+
+    /// Whether it knows that there is no network.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.offline
     }
 
     /// The user agent knows that it has no network: nothing is tried, nothing fails.

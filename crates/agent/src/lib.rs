@@ -5,12 +5,26 @@
 //! the clock, the dice and the disk.
 
 mod agent;
+#[cfg(feature = "host")]
+mod clock;
 mod courier;
 mod debug_reports;
+#[cfg(feature = "host")]
+mod journal;
 mod navigation;
+#[cfg(feature = "host")]
+mod network;
 mod response;
 
 pub use agent::{Agent, Registration, Request, Response};
+#[cfg(feature = "host")]
+pub use clock::Clock;
 pub use courier::{Courier, CourierDraws, Failed, NavigationRetry};
+#[cfg(feature = "host")]
+pub use journal::{Journal, JournalError, Undeliverable};
 pub use navigation::NavigationId;
+#[cfg(feature = "host")]
+pub use network::{
+    DeliveryError, HostMap, HostMapError, NetworkError, NetworkOptions, Proxy, ProxyError, RedirectError,
+};
 pub use response::{Ignored, ResponseHeaders};

@@ -242,7 +242,7 @@ pub(crate) fn new_report<D: Draws>(
 
 /// "Obtain an aggregatable attribution report delivery time".
 fn report_time<D: Draws>(tx: &mut Transaction<'_, D>, options: &ReportOptions) -> Time {
-    if options.is_unconditional() || tx.config.local_testing_mode {
+    if options.is_unconditional() || tx.config.test.no_delay {
         return tx.now;
     }
     let delay = tx.draws.aggregatable_report_delay(tx.config.aggregatable_report_delay_span);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ascribe_headers::{Site, SuitableOrigin};
 use ascribe_reports::{Duration, Time};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     pending::{PendingAggregatableReport, PendingEventReport},
@@ -11,15 +12,15 @@ use crate::{
 };
 
 /// The internal ID of a stored source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceId(pub u64);
 
 /// The internal ID of a stored report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReportKey(pub u64);
 
 /// One change of state. Applying the same changes in the same order gives the same state.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Change {
     /// A source was stored, with a rate-limit record for each destination.
@@ -136,7 +137,7 @@ pub enum Change {
 }
 
 /// Which kind of report an attribution was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AttributionScope {
     /// "event-attribution".
     Event,
@@ -145,7 +146,7 @@ pub enum AttributionScope {
 }
 
 /// Spec: "attribution rate-limit record" of scope "source": one destination of one source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// The source.
     pub source: SourceId,
@@ -166,7 +167,7 @@ pub struct SourceRecord {
 }
 
 /// Spec: "attribution rate-limit record" of the two attribution scopes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttributionRecord {
     /// "Scope".
     pub scope: AttributionScope,

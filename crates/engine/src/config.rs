@@ -59,12 +59,24 @@ pub struct Config {
     pub null_report_rate_excluding_source_registration_time: f64,
     /// "Randomized null attribution report rate including source registration time".
     pub null_report_rate_including_source_registration_time: f64,
-    /// "Automation local testing mode": no noise, no delays, no randomized null reports.
-    ///
-    /// Takes the user's privacy away; a test's switch, out of reach of pages and reporting origins.
-    pub local_testing_mode: bool,
+    /// What a test takes away.
+    pub test: TestSwitches,
     /// Whether outcomes carry a trace of what was considered and which check stopped what.
     pub explain: bool,
+}
+
+/// What a test may switch off. Each takes the user's privacy away: out of reach of pages and reporting origins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TestSwitches {
+    /// No source is noised, and no null reports are drawn.
+    pub no_noise: bool,
+    /// True reports are due at once. Fake reports, which tell which window they are of, are due at its end.
+    pub no_delay: bool,
+}
+
+impl TestSwitches {
+    /// "Automation local testing mode".
+    pub const LOCAL_TESTING_MODE: Self = Self { no_noise: true, no_delay: true };
 }
 
 /// One value for each source type.
@@ -115,7 +127,7 @@ impl Default for Config {
             aggregatable_report_delay_span: Duration::from_secs(600),
             null_report_rate_excluding_source_registration_time: 0.05,
             null_report_rate_including_source_registration_time: 0.008,
-            local_testing_mode: false,
+            test: TestSwitches::default(),
             explain: false,
         }
     }

@@ -5,7 +5,7 @@ use ascribe_reports::Time;
 
 use crate::{
     Change, Config, Draws, Effects, NewSource, NewTrigger, ReportKey, SourceOutcome, State, StoredReport,
-    TriggerOutcome, clear, register_source, register_trigger, transaction::Transaction,
+    TestSwitches, TriggerOutcome, clear, register_source, register_trigger, transaction::Transaction,
 };
 
 /// One user's attribution state, and the rules that change it.
@@ -44,6 +44,11 @@ impl Engine {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Sets what a test takes away, from the next input on.
+    pub fn set_test_switches(&mut self, switches: TestSwitches) {
+        self.config.test = switches;
     }
 
     /// Everything that is stored.
@@ -93,7 +98,11 @@ impl Engine {
     /// A report could not be delivered, and is due again later. Its report time, which it tells, stays.
     pub fn report_postponed(&mut self, report: ReportKey, due: Time) -> Effects {
         let stored = self.state.report(report);
-        self.change(stored.map(|s| Change::ReportPostponed { report, failures: s.failures + 1, due }))
+        self.change(stored.map(|s| Change::ReportPostponed {
+            report,
+            failures: s.failures.saturating_add(1),
+            due,
+        }))
     }
 
     /// A report is not to be sent before a moment, for reasons that are not its own: no failure is counted.

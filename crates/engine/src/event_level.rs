@@ -76,7 +76,7 @@ pub(crate) fn create<D: Draws>(
         return drop(TriggerDebugType::EventNoMatchingTriggerData);
     };
     let report_time = match report_time(tx.now, &source) {
-        Ok(_) if tx.config.local_testing_mode => tx.now,
+        Ok(_) if tx.config.test.no_delay => tx.now,
         Ok(time) => time,
         Err(reason) => {
             let now = tx.now;

@@ -79,7 +79,7 @@ mod verbose;
 
 pub use change::{AttributionRecord, AttributionScope, Change, ReportKey, SourceId, SourceRecord};
 pub use clear::Range as ClearRange;
-pub use config::{Config, PerSourceType};
+pub use config::{Config, PerSourceType, TestSwitches};
 pub use draws::{Draws, FakeReport, SystemDraws};
 pub use effects::{Attribution, DebugReport, Effects, SourceOutcome, TriggerOutcome};
 pub use engine::Engine;

@@ -40,7 +40,7 @@ pub(crate) fn generate<D: Draws>(
 
 /// "Determine if a randomized null attribution report is generated".
 fn drawn<D: Draws>(tx: &mut Transaction<'_, D>, days: u32, rate: f64) -> bool {
-    !tx.config.local_testing_mode && tx.draws.null_report(days, rate)
+    !tx.config.test.no_noise && tx.draws.null_report(days, rate)
 }
 
 /// "Obtain a null attribution report". It never has both debug keys, since there is no source.

@@ -1,11 +1,12 @@
 //! Stored reports, waiting for their time.
 
 use ascribe_reports::{AggregatableReport, EventLevelReport, Time};
+use serde::{Deserialize, Serialize};
 
 use crate::{ReportKey, SourceId};
 
 /// Spec: "event-level report", with what attribution needs to know of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PendingEventReport {
     /// "Internal ID".
     pub key: ReportKey,
@@ -20,7 +21,7 @@ pub struct PendingEventReport {
 }
 
 /// Spec: "aggregatable attribution report", with what attribution needs to know of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PendingAggregatableReport {
     /// "Internal ID".
     pub key: ReportKey,
@@ -33,7 +34,7 @@ pub struct PendingAggregatableReport {
 }
 
 /// A stored report of either kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PendingReport {
     /// An event-level report, true or fake.
     Event(std::sync::Arc<PendingEventReport>),

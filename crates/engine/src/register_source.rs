@@ -175,7 +175,7 @@ fn randomize<D: Draws>(
 ) -> Vec<FakeReport> {
     source.randomized_trigger_rate =
         flip_probability(states.count(), source.registration.event_level_epsilon);
-    if tx.config.local_testing_mode {
+    if tx.config.test.no_noise {
         return Vec::new();
     }
     let Some(mut fake_reports) = tx.draws.randomized_response(&source.registration, states) else {

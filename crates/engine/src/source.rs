@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use ascribe_headers::{AttributionScopes, Site, SourceRegistration, SourceType, SuitableOrigin};
 use ascribe_reports::{Duration, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::SourceId;
 
 /// Spec: "attribution source", the part that is fixed when it is stored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredText")]
 pub struct Source {
     /// "Internal ID".
     pub id: SourceId,
@@ -33,7 +36,7 @@ pub struct Source {
 }
 
 /// Spec: "attribution source", the part that attribution changes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceProgress {
     /// "Number of event-level reports".
     pub event_level_reports: u8,
@@ -68,6 +71,48 @@ pub struct StoredSource {
 
 /// "Allowed aggregatable budget per source".
 pub(crate) const ALLOWED_AGGREGATABLE_BUDGET: u32 = 65_536;
+
+/// A source as it is stored: what its registration may say depends on its type.
+#[derive(Deserialize)]
+struct StoredText {
+    id: SourceId,
+    source_origin: SuitableOrigin,
+    reporting_origin: SuitableOrigin,
+    source_type: SourceType,
+    time: Time,
+    registration: Box<RawValue>,
+    cookie_based_debug_allowed: bool,
+    fenced: bool,
+    randomized_trigger_rate: f64,
+    noise: Option<u8>,
+}
+
+impl TryFrom<StoredText> for Source {
+    type Error = String;
+
+    fn try_from(stored: StoredText) -> Result<Self, String> {
+        let registration = SourceRegistration::restore(stored.registration.get(), stored.source_type)
+            .map_err(|why| format!("registration: {why}"))?;
+        if !(0.0..=1.0).contains(&stored.randomized_trigger_rate) {
+            return Err("randomized_trigger_rate: not a probability".to_owned());
+        }
+        if stored.noise.is_some_and(|reports| reports > registration.max_event_level_reports) {
+            return Err("noise: more reports than the source may have".to_owned());
+        }
+        Ok(Self {
+            id: stored.id,
+            source_origin: stored.source_origin,
+            reporting_origin: stored.reporting_origin,
+            source_type: stored.source_type,
+            time: stored.time,
+            registration,
+            cookie_based_debug_allowed: stored.cookie_based_debug_allowed,
+            fenced: stored.fenced,
+            randomized_trigger_rate: stored.randomized_trigger_rate,
+            noise: stored.noise,
+        })
+    }
+}
 
 impl Source {
     /// "Source site".

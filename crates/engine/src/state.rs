@@ -179,7 +179,8 @@ impl State {
         self.records() >= 2 * self.fresh_records + 256
     }
 
-    /// Applies a change. Changes that speak of what is not there are without effect.
+    /// Applies a change. Changes that speak of what is not there, or store what is, are without effect: whatever
+    /// a journal says, in whatever order, leaves a sound state.
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
             Change::SourceStored(source) => self.insert_source(source, true),
@@ -202,7 +203,8 @@ impl State {
             }),
             Change::AggregatableReportCounted { source, counts, budget, named_budget, dedup_key } => {
                 self.with(*source, |progress| {
-                    progress.aggregatable_reports += u32::from(*counts);
+                    progress.aggregatable_reports =
+                        progress.aggregatable_reports.saturating_add((*counts).into());
                     spend(&mut progress.remaining_aggregatable_budget, *budget);
                     let named = named_budget.and_then(|at| progress.remaining_named_budgets.get_mut(at));
                     if let Some(named) = named {
@@ -234,7 +236,7 @@ impl State {
                 if let Some(source) = source {
                     self.with(*source, |progress| {
                         spend(&mut progress.remaining_debug_budget, *budget);
-                        progress.debug_reports += 1;
+                        progress.debug_reports = progress.debug_reports.saturating_add(1);
                     });
                 }
             }
@@ -251,7 +253,10 @@ impl State {
                 self.debug_budgets.retain(|origin, time| !cleared(origin, &[time]));
             }
             Change::SourceProgressRestored(source, progress) => {
-                self.change_progress(*source, |p| p.clone_from(progress));
+                self.change_progress(*source, |p| {
+                    let scopes_cleared = p.scopes_cleared || progress.scopes_cleared;
+                    *p = SourceProgress { scopes_cleared, ..progress.as_ref().clone() };
+                });
             }
             Change::SourceRecordRestored(record) => self.source_records.insert(record),
             Change::SourceRestoredWithoutRecords(source) => self.insert_source(source, false),
@@ -331,6 +336,9 @@ impl State {
 
     fn insert_source(&mut self, source: &Arc<Source>, with_records: bool) {
         let id = source.id;
+        if self.sources.contains_key(&id) {
+            return;
+        }
         let of_origin = self.by_destination.entry(source.reporting_origin.clone()).or_default();
         for destination in source.registration.destinations.as_slice() {
             let matching = of_origin.entry(destination.clone()).or_default();
@@ -346,7 +354,7 @@ impl State {
         }
         let progress = SourceProgress::new(source);
         self.sources.insert(id, StoredSource { source: source.clone(), progress });
-        self.next_source = self.next_source.max(id.0 + 1);
+        self.next_source = self.next_source.max(id.0.saturating_add(1));
     }
 
     fn remove_source(&mut self, id: SourceId) {
@@ -374,6 +382,9 @@ impl State {
 
     fn insert_report(&mut self, report: PendingReport) {
         let key = report.key();
+        if self.reports.contains_key(&key) {
+            return;
+        }
         match &report {
             PendingReport::Event(event) => {
                 for destination in event.report.destinations.as_slice() {
@@ -392,7 +403,7 @@ impl State {
         let due = report.report_time();
         self.by_due.insert((due, key));
         self.reports.insert(key, StoredReport { report, failures: 0, due });
-        self.next_report = self.next_report.max(key.0 + 1);
+        self.next_report = self.next_report.max(key.0.saturating_add(1));
     }
 
     fn remove_report(&mut self, key: ReportKey) {

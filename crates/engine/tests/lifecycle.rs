@@ -74,13 +74,29 @@ fn nothing_is_traced_unless_asked_for() {
 #[test]
 fn local_testing_mode_has_neither_noise_nor_delay() {
     let mut config = Config::default();
-    config.local_testing_mode = true;
+    config.test = TestSwitches::LOCAL_TESTING_MODE;
     let mut world = World::new(config);
     let _ = world.source(0, "ads");
     let outcome = world.trigger(10, "ads").outcome;
     assert_eq!(outcome.event_level, Attribution::Attributed);
     assert_eq!(outcome.aggregatable, Attribution::Attributed);
     assert_eq!(world.engine.due(at(10)).count(), 2, "both are due at once");
+}
+
+#[test]
+fn noise_and_delay_are_switched_on_their_own_and_while_it_runs() {
+    for (no_noise, no_delay) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = World::new(Config::default());
+        world.engine.set_test_switches(TestSwitches { no_noise, no_delay });
+        world.draws.response = Some(vec![]);
+        let noised = world.source(0, "ads").outcome == SourceOutcome::Stored(SourceDebugType::Noised);
+        assert_eq!(noised, !no_noise);
+        world.draws.response = None;
+        let _ = world.source(1, "ads");
+        let _ = world.trigger(10, "ads");
+        let due = world.engine.due(at(10)).count();
+        assert_eq!(due, if no_delay { 2 } else { 0 }, "{no_noise} {no_delay}");
+    }
 }
 
 #[test]

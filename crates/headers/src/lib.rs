@@ -47,6 +47,7 @@ mod problem_kind;
 mod problems;
 mod source;
 mod source_fields;
+mod stored;
 mod structured;
 mod support;
 mod text;
@@ -73,6 +74,7 @@ pub use source::{SourceRegistration, SourceType};
 pub use source_fields::{
     AggregationKeys, AttributionScopes, Destinations, EventReportWindows, NamedBudgets, TriggerDataSet,
 };
+pub use stored::NotStored;
 pub use support::{RequestHeaders, SupportedRegistrars};
 pub use text::Text;
 pub use trigger::{

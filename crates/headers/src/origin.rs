@@ -95,6 +95,13 @@ impl Site {
         &self.0
     }
 
+    /// An origin as a site, unless it has a port: for what was a site when the public suffix list was another.
+    pub(crate) fn of_origin_without_port(origin: &SuitableOrigin) -> Option<Self> {
+        let host = origin.as_str().split_once("://").map(|(_, host)| host)?;
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        (!has_port).then(|| Self(origin.serialized.clone()))
+    }
+
     /// The site of a URL's origin, and whether the host is a public suffix, which stands for itself alone.
     pub(crate) fn of(url: &Url) -> Result<(Self, bool), UnsuitableOrigin> {
         let host = url.host().ok_or(UnsuitableOrigin::NotTrustworthy)?;

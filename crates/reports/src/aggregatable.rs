@@ -5,6 +5,7 @@
 
 use ascribe_headers::{Coordinator, FilteringIdMaxBytes, Site, SuitableOrigin};
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Api, Contribution, DebugKeys, Endpoint, PublicKey, ReportId, SealError, SealedPayload, Time,
@@ -46,7 +47,8 @@ use crate::{
 /// assert!(report.body(&payload).contains(r#"[{"key_id":"k","payload":"AAEC"}]"#));
 /// # Ok::<(), ascribe_headers::UnsuitableOrigin>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AggregatableReport {
     /// `report_id`.
     pub report_id: ReportId,

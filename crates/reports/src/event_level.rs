@@ -3,7 +3,7 @@
 //! Spec: "event-level report", "obtain an event-level report body", "generate an attribution report URL".
 
 use ascribe_headers::{Destinations, SourceType, SuitableOrigin};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     DebugKeys, Endpoint, ReportId, Time,
@@ -41,7 +41,8 @@ use crate::{
 /// );
 /// # Ok::<(), ascribe_headers::UnsuitableOrigin>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EventLevelReport {
     /// `report_id`.
     pub report_id: ReportId,

@@ -55,6 +55,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 mod aggregatable;
 mod aggregatable_body;
 mod aggregatable_debug;
@@ -69,6 +71,7 @@ mod private_key_set;
 mod seal;
 mod shared_info;
 mod shared_info_reader;
+mod stored;
 mod time;
 mod verbose;
 
@@ -91,7 +94,7 @@ pub use verbose::{VerboseDebugData, VerboseDebugReport};
 pub type ReportId = uuid::Uuid;
 
 /// Spec: "attribution debug info".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebugKeys {
     /// The source's debug key.
     pub source: Option<u64>,

@@ -16,9 +16,10 @@ use std::convert::Infallible;
 
 use ascribe_headers::{FilteringIdMaxBytes, KeyPiece};
 use minicbor::{Encoder, encode::Error};
+use serde::{Deserialize, Serialize};
 
 /// One contribution to a histogram. Spec: "aggregatable contribution".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {
     /// The bucket.
     pub key: KeyPiece,

@@ -217,8 +217,9 @@ fn trigger(op: &TriggerOp, config: &Config) -> Option<NewTrigger> {
 /// Long enough for windows to pass and limits to be met.
 const MAX_OPS: usize = 120;
 
-/// Runs the operations that `bytes` mean, and panics when something does not hold.
-pub(crate) fn engine_ops(bytes: &[u8]) {
+/// Runs the operations that `bytes` mean, and panics when something does not hold. Returns the changes, as they
+/// are read again from where they are stored.
+pub(crate) fn engine_ops(bytes: &[u8]) -> Vec<Change> {
     let mut bytes = Unstructured::new(bytes);
     let mut run = Run::new();
     for _ in 0..MAX_OPS {
@@ -229,9 +230,18 @@ pub(crate) fn engine_ops(bytes: &[u8]) {
         run.step(&op);
     }
     assert!(Engine::replay(config(), &run.journal).state() == run.engine.state(), "the journal is the state");
-    let snapshot = run.engine.state().snapshot();
+    let snapshot: Vec<_> = run.engine.state().snapshot().iter().map(stored).collect();
     let restored = Engine::replay(config(), &snapshot);
     assert_eq!(restored.state(), run.engine.state(), "a snapshot is the state");
+    run.journal
+}
+
+/// A change as text, and read again.
+fn stored(change: &Change) -> Change {
+    let text = serde_json::to_string(change).expect("all keys are strings");
+    let read: Change = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}"));
+    assert_eq!(&read, change, "{text}");
+    read
 }
 
 struct Run {
@@ -404,7 +414,7 @@ impl Run {
             }
         }
         effects.changes.iter().for_each(|change| self.follower.apply(change));
-        self.journal.extend(effects.changes);
+        self.journal.extend(effects.changes.iter().map(stored));
     }
 
     fn check(&self) {

@@ -1,0 +1,217 @@
+//! Pages, frames and workers: attached to before anything of theirs runs.
+//!
+//! Chromium holds every new target until the host says that it may run. Commands of one session are carried out
+//! in order, so that nothing has to be waited for: what the target needs is sent, and then the word to run.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::cdp::{ProtocolError, SessionId};
+
+use super::{
+    Host,
+    protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
+};
+
+/// What is attached to.
+#[derive(Default)]
+pub(super) struct Targets {
+    sessions: HashMap<SessionId, Target>,
+    /// By the target's id; made when somebody asks for a page, or when it attaches.
+    pages: HashMap<Arc<str>, watch::Sender<PageState>>,
+}
+
+/// A page, an out-of-process frame, or a worker.
+pub(super) struct Target {
+    pub(super) id: Arc<str>,
+    pub(super) kind: Kind,
+    /// The browser context, which is a profile of its own; none where Chromium does not say.
+    pub(super) context: Option<Arc<str>>,
+    /// The frame that a worker was started by.
+    pub(super) owner: Option<FrameId>,
+    pub(super) url: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Page,
+    Iframe,
+    DedicatedWorker,
+    SharedWorker,
+    ServiceWorker,
+    /// Nothing that pages run in.
+    Other,
+}
+
+/// What a page is doing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PageState {
+    /// The session with it, once attached to.
+    pub(crate) session: Option<SessionId>,
+    /// Its document.
+    pub(crate) loader: Option<LoaderId>,
+    /// The document that has fired its load event.
+    pub(crate) loaded: Option<LoaderId>,
+    /// Why its document is only an error page.
+    pub(crate) unreachable: Option<String>,
+    /// It was closed or crashed.
+    pub(crate) gone: bool,
+}
+
+impl Kind {
+    fn of(info: &TargetInfo) -> Self {
+        match &*info.kind {
+            "page" | "webview" | "background_page" => Self::Page,
+            "iframe" => Self::Iframe,
+            "worker" => Self::DedicatedWorker,
+            "shared_worker" => Self::SharedWorker,
+            "service_worker" => Self::ServiceWorker,
+            _ => Self::Other,
+        }
+    }
+
+    fn has_frames(self) -> bool {
+        matches!(self, Self::Page | Self::Iframe)
+    }
+}
+
+impl Targets {
+    pub(super) fn get(&self, session: &str) -> Option<&Target> {
+        self.sessions.get(session)
+    }
+
+    fn page(&mut self, id: &Arc<str>) -> &watch::Sender<PageState> {
+        self.pages.entry(Arc::clone(id)).or_insert_with(|| watch::channel(PageState::default()).0)
+    }
+}
+
+/// The target's tree of frames has this long to arrive.
+const FRAME_TREE: Duration = Duration::from_secs(10);
+
+impl Host {
+    pub(super) async fn attach_to_everything(&self) -> Result<(), ProtocolError> {
+        let answer = self.client().ask(None, "Target.setAutoAttach", auto_attach());
+        answer.within::<serde_json::Value>(Duration::from_secs(30)).await?;
+        Ok(())
+    }
+
+    /// Follows a page, which need not be attached to yet.
+    pub(crate) fn page_state(&self, id: &Arc<str>) -> watch::Receiver<PageState> {
+        self.targets().page(id).subscribe()
+    }
+
+    /// The pages that are attached to.
+    pub(crate) fn page_ids(&self) -> Vec<Arc<str>> {
+        let targets = self.targets();
+        targets
+            .pages
+            .iter()
+            .filter(|(_, page)| page.borrow().session.is_some())
+            .map(|(id, _)| Arc::clone(id))
+            .collect()
+    }
+
+    pub(super) fn attached(&self, attached: AttachedToTarget, _parent: Option<&SessionId>) {
+        let AttachedToTarget { session_id: session, target_info: info } = attached;
+        let kind = Kind::of(&info);
+        let target = Target {
+            id: Arc::clone(&info.target_id),
+            kind,
+            context: info.browser_context_id.clone(),
+            owner: info.parent_frame_id.clone(),
+            url: info.url.clone(),
+        };
+        self.targets().sessions.insert(Arc::clone(&session), target);
+        if kind.has_frames() {
+            self.frames().hosted(&info, &session);
+        }
+        self.prepare(&session, kind);
+        if kind == Kind::Page {
+            let mut targets = self.targets();
+            targets.page(&info.target_id).send_modify(|state| state.session = Some(session));
+        }
+    }
+
+    /// Gives a target what it needs, and lets it run.
+    fn prepare(&self, session: &SessionId, kind: Kind) {
+        let tell = |method, params| self.client().tell(Some(session), method, params);
+        if kind != Kind::Other {
+            // Nothing is kept for later questions about bodies.
+            let buffers = json!({"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0});
+            tell("Network.enable", buffers);
+            tell("Target.setAutoAttach", auto_attach());
+        }
+        if kind.has_frames() {
+            tell("Page.enable", json!({}));
+            let tree = self.client().ask(Some(session), "Page.getFrameTree", json!({}));
+            let (host, session) = (self.clone(), Arc::clone(session));
+            tokio::spawn(async move {
+                if let Ok(answer) = tree.within::<FrameTreeAnswer>(FRAME_TREE).await {
+                    host.frames().found(answer.frame_tree, &session);
+                }
+            });
+        }
+        tell("Runtime.runIfWaitingForDebugger", json!({}));
+    }
+
+    pub(super) fn detached(&self, detached: &DetachedFromTarget) {
+        let session = &detached.session_id;
+        self.client().session_gone(session);
+        let Some(target) = self.targets().sessions.remove(session) else { return };
+        self.frames().session_gone(session);
+        if target.kind == Kind::Page {
+            self.page_is_gone(&target.id, session);
+        }
+    }
+
+    pub(super) fn crashed(&self, session: &SessionId) {
+        let page = self.targets().get(session).filter(|t| t.kind == Kind::Page).map(|t| Arc::clone(&t.id));
+        if let Some(id) = page {
+            self.page_is_gone(&id, session);
+        }
+    }
+
+    fn page_is_gone(&self, id: &Arc<str>, session: &SessionId) {
+        let mut targets = self.targets();
+        let Some(page) = targets.pages.get(id) else { return };
+        if page.borrow().session.as_ref() == Some(session) {
+            page.send_modify(|state| state.gone = true);
+            targets.pages.remove(id);
+        }
+    }
+
+    /// The document of a page's main frame was replaced.
+    pub(super) fn page_navigated(&self, frame: &FrameId, loader: &LoaderId, unreachable: Option<String>) {
+        if let Some(page) = self.targets().pages.get(frame) {
+            page.send_modify(|state| {
+                state.loader = Some(Arc::clone(loader));
+                state.unreachable = unreachable;
+            });
+        }
+    }
+
+    /// The main frame of a session's target has loaded.
+    pub(super) fn loaded(&self, session: &SessionId) {
+        let targets = self.targets();
+        let Some(target) = targets.get(session).filter(|target| target.kind == Kind::Page) else { return };
+        if let Some(page) = targets.pages.get(&target.id) {
+            page.send_modify(|state| state.loaded.clone_from(&state.loader));
+        }
+    }
+}
+
+fn auto_attach() -> serde_json::Value {
+    json!({
+        "autoAttach": true,
+        "waitForDebuggerOnStart": true,
+        "flatten": true,
+        "filter": [
+            {"type": "tab", "exclude": true},
+            {"type": "browser", "exclude": true},
+            {"type": "browser_ui", "exclude": true},
+            {},
+        ],
+    })
+}

@@ -1,0 +1,86 @@
+//! Launching Chromium and driving pages.
+
+mod common;
+
+use ascribe_browser::{Browser, Button, Click, LaunchError, LaunchOptions, PageError};
+use common::{Server, launch};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_opened_evaluated_clicked_and_closed() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/" => common::html(
+            "<title>first</title><a id=link href='/second'>go</a>
+             <button onclick='clicked = [event.isTrusted, event.button, event.ctrlKey]'>do</button>",
+        ),
+        "/second" => common::html("<title>second</title>"),
+        _ => common::not_found(),
+    })
+    .await;
+    let browser = launch().await;
+    let page = browser.open(&server.url("/")).await.expect("opened");
+    assert_eq!(page.evaluate("document.title").await.expect("evaluated"), "first");
+    assert_eq!(page.evaluate("Promise.resolve({a: [1]})").await.expect("evaluated"), json!({"a": [1]}));
+    let thrown = page.evaluate("throw new TypeError('no')").await;
+    assert!(matches!(&thrown, Err(PageError::Threw(what)) if what.contains("TypeError: no")), "{thrown:?}");
+
+    page.click("button", Click { control: true, ..Click::default() }).await.expect("clicked");
+    assert_eq!(page.evaluate("clicked").await.expect("evaluated"), json!([true, 0, true]));
+    page.navigation(page.click("#link", Click::default())).await.expect("navigated");
+    assert_eq!(page.evaluate("document.title").await.expect("evaluated"), "second");
+
+    let png = page.screenshot().await.expect("a picture");
+    assert!(png.starts_with(b"\x89PNG"));
+    page.close().await.expect("closed");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_does_not_load_is_an_error() {
+    let browser = launch().await;
+    let error = browser.open("http://127.0.0.1:1/").await.map(drop).expect_err("nothing listens there");
+    assert!(matches!(&error, PageError::Load { .. }), "{error}");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_middle_click_opens_a_page_that_is_attached_to() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/" => common::html("<a id=link href='/second'>go</a>"),
+        _ => common::html("<title>second</title>"),
+    })
+    .await;
+    let browser = launch().await;
+    let page = browser.open(&server.url("/")).await.expect("opened");
+    let before = browser.pages().await.expect("pages").len();
+    page.click("#link", Click { button: Button::Middle, ..Click::default() }).await.expect("clicked");
+    server.wait_for("/second").await;
+    assert_eq!(browser.pages().await.expect("pages").len(), before + 1);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_chromium_complains_about_is_told() {
+    let options =
+        LaunchOptions { headless: true, chromium: Some("/bin/false".into()), ..LaunchOptions::default() };
+    let error = Browser::launch(options).await.map(drop).expect_err("not a browser");
+    assert!(matches!(error, LaunchError::Ended { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_the_browser_ends_it_and_its_temporary_profile() {
+    let browser = launch().await;
+    let page = browser.open("about:blank").await.expect("opened");
+    let marker = page.evaluate("navigator.userAgent").await.expect("evaluated");
+    assert!(marker.as_str().is_some_and(|agent| agent.contains("Chrome")));
+    let profile = browser.profile().to_owned();
+    assert!(profile.exists());
+    drop(browser);
+    for _ in 0..100 {
+        if !profile.exists() && !common::somebody_uses(&profile) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{} is still there, or used", profile.display());
+}
