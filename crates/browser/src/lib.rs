@@ -6,6 +6,7 @@ mod browser;
 mod cdp;
 mod chromium;
 mod host;
+mod internals;
 mod options;
 mod page;
 
