@@ -11,10 +11,14 @@ mod courier;
 mod debug_reports;
 #[cfg(feature = "host")]
 mod journal;
+#[cfg(feature = "host")]
+mod keys;
 mod navigation;
 #[cfg(feature = "host")]
 mod network;
 mod response;
+#[cfg(feature = "host")]
+mod user_agent;
 
 pub use agent::{Agent, Registration, Request, Response};
 #[cfg(feature = "host")]
@@ -22,9 +26,16 @@ pub use clock::Clock;
 pub use courier::{Courier, CourierDraws, Failed, NavigationRetry};
 #[cfg(feature = "host")]
 pub use journal::{Journal, JournalError, Undeliverable};
+#[cfg(feature = "host")]
+pub use keys::KeysError;
 pub use navigation::NavigationId;
 #[cfg(feature = "host")]
 pub use network::{
     DeliveryError, HostMap, HostMapError, NetworkError, NetworkOptions, Proxy, ProxyError, RedirectError,
 };
 pub use response::{Ignored, ResponseHeaders};
+#[cfg(feature = "host")]
+pub use user_agent::{
+    AttemptError, Event, OpenError, Options, Profile, RecordedDraws, Registered, Report, Responded,
+    SendOutcome, SentReport, UserAgent,
+};

@@ -17,7 +17,7 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 
-pub(crate) use client::{Answer, Client, RequestFailed};
+pub(crate) use client::{Client, RequestFailed};
 pub use error::{DeliveryError, RedirectError};
 pub use host_map::{HostMap, HostMapError};
 pub use proxy::{Proxy, ProxyError};

@@ -137,7 +137,10 @@ impl Client {
         tokio::time::timeout(self.timeout, fetch).await.unwrap_or(Err(DeliveryError::TimedOut.into()))
     }
 
-    async fn in_time<T>(&self, task: impl Future<Output = Result<T, DeliveryError>>) -> Result<T, DeliveryError> {
+    async fn in_time<T>(
+        &self,
+        task: impl Future<Output = Result<T, DeliveryError>>,
+    ) -> Result<T, DeliveryError> {
         tokio::time::timeout(self.timeout, task).await.unwrap_or(Err(DeliveryError::TimedOut))
     }
 

@@ -138,14 +138,19 @@ mod tests {
         for text in ["", "ftp://a", "http://", "http://a:b", "http://a/b", "user:secret@a"] {
             assert_eq!(text.parse::<Proxy>(), Err(ProxyError::Server(text.to_owned())));
         }
-        assert_eq!("socks5://p.test".parse::<Proxy>().expect("valid").client_url(None), "socks5h://p.test:1080");
+        assert_eq!(
+            "socks5://p.test".parse::<Proxy>().expect("valid").client_url(None),
+            "socks5h://p.test:1080"
+        );
     }
 
     #[test]
     fn loopback_and_the_bypass_list_go_without_it() {
         let proxy = "p.test".parse::<Proxy>().expect("valid");
         let proxy = proxy.bypassing("*.internal; .corp.test,exact.test").expect("valid");
-        for host in ["localhost", "a.localhost", "127.0.0.9", "::1", "a.internal", "x.corp.test", "EXACT.test"] {
+        for host in
+            ["localhost", "a.localhost", "127.0.0.9", "::1", "a.internal", "x.corp.test", "EXACT.test"]
+        {
             assert!(!proxy.applies_to(host), "{host}");
         }
         for host in ["shop.test", "corp.test", "a.exact.test", "10.0.0.1"] {

@@ -1,0 +1,294 @@
+//! What a user agent holds under its lock: the engine, and the journal that it is never ahead of.
+//!
+//! Each input goes one way: the engine changes, the journal stores the changes, and only then does anything
+//! leave. When the journal cannot, the engine is replayed from it, so that what was not stored did not happen.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use ascribe_engine::{Change, DebugReport, Effects, Engine, ReportKey};
+use ascribe_headers::SuitableOrigin;
+use ascribe_reports::{Duration, Time};
+
+use super::{
+    AttemptError, Event, OpenError, RecordedDraws, Registered, Report, SendOutcome, SentReport,
+    draws::HostDraws, event::Log,
+};
+use crate::{Agent, Clock, Courier, Journal, JournalError, Registration, clock::Timekeeper};
+
+/// Something to be sent.
+#[derive(Clone, Debug)]
+pub(super) enum Job {
+    Stored(ReportKey),
+    Debug(DebugReport),
+}
+
+/// More debug reports than this do not wait to be sent: a page can cause any number of them.
+const MAX_WAITING_DEBUG_REPORTS: usize = 1_000;
+/// The setting that keeps the clock.
+const CLOCK: &str = "clock";
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) agent: Agent,
+    pub(super) courier: Courier,
+    pub(super) journal: Journal,
+    pub(super) time: Timekeeper,
+    pub(super) draws: HostDraws,
+    pub(super) sent: Log<SentReport>,
+    pub(super) registered: Log<Registered>,
+    /// What waits to be sent, and how many tasks send.
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) workers: usize,
+    pub(super) stopped: bool,
+    /// The first failure to write the journal since it was last asked for; nothing is sent until then.
+    pub(super) failure: Option<JournalError>,
+    /// The engine has changed, and the journal has not.
+    pub(super) ahead: bool,
+    waiting_debug_reports: usize,
+    events: tokio::sync::broadcast::Sender<Event>,
+}
+
+/// What an input led to, once it is stored.
+pub(super) struct Stored<T> {
+    pub(super) time: Time,
+    pub(super) effects: Vec<Effects<T>>,
+    pub(super) draws: RecordedDraws,
+}
+
+impl Core {
+    pub(super) fn new(
+        agent: Agent,
+        courier: Courier,
+        journal: Journal,
+        clock: Clock,
+        draws: HostDraws,
+        events: tokio::sync::broadcast::Sender<Event>,
+    ) -> Result<Self, OpenError> {
+        let time = timekeeper(clock, &journal, agent.engine())?;
+        let mut core = Self {
+            agent,
+            courier,
+            journal,
+            time,
+            draws,
+            sent: Log::default(),
+            registered: Log::default(),
+            jobs: VecDeque::new(),
+            workers: 0,
+            stopped: false,
+            failure: None,
+            ahead: false,
+            waiting_debug_reports: 0,
+            events,
+        };
+        // What became due while nothing ran is spread, so that it cannot be joined by the time of its arrival.
+        core.came_online()?;
+        Ok(core)
+    }
+
+    /// Applies an input, stores what it changed, and queues the debug reports that it leads to.
+    pub(super) fn input<T>(
+        &mut self,
+        apply: impl FnOnce(&mut Agent, Time, &mut HostDraws) -> Vec<Effects<T>>,
+    ) -> Result<Stored<T>, JournalError> {
+        self.catch_up()?;
+        let time = self.time.now();
+        let _ = self.draws.take_recorded();
+        let mut effects = apply(&mut self.agent, time, &mut self.draws);
+        let draws = self.draws.take_recorded();
+        let changes: Vec<_> = effects.iter_mut().flat_map(|effects| effects.changes.drain(..)).collect();
+        self.store(&changes)?;
+        for report in effects.iter_mut().flat_map(|effects| effects.debug_reports.drain(..)) {
+            self.queue_debug_report(report);
+        }
+        Ok(Stored { time, effects, draws })
+    }
+
+    /// Stores what the engine has already changed; if that fails, the engine goes back to what is stored.
+    pub(super) fn store(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+        if let Err(error) = self.journal.append(changes) {
+            return Err(self.go_back(error));
+        }
+        if self.journal.wants_compaction()
+            && let Err(error) = self.journal.compact(self.agent.engine().state())
+        {
+            // The changes are still stored, one by one: it is only longer than it should be.
+            tracing::warn!(%error, "the journal could not be compacted");
+        }
+        Ok(())
+    }
+
+    /// Returns the error for the caller, after the engine was replayed.
+    pub(super) fn go_back(&mut self, error: JournalError) -> JournalError {
+        tracing::error!(%error, "the journal could not be written");
+        self.tell(Event::JournalFailed(error.to_string()));
+        self.ahead = true;
+        if let Err(error) = self.catch_up() {
+            tracing::error!(%error, "the journal could not be read");
+        }
+        error
+    }
+
+    /// Replays the journal, if the engine is ahead of it.
+    pub(super) fn catch_up(&mut self) -> Result<(), JournalError> {
+        if self.ahead {
+            let changes = self.journal.changes()?;
+            let config = self.agent.engine().config().clone();
+            *self.agent.engine_mut() = Engine::replay(config, &changes);
+            self.ahead = false;
+        }
+        Ok(())
+    }
+
+    /// Attributes what has waited long enough, and queues the stored reports that are due.
+    pub(super) fn step(&mut self) -> Result<(), JournalError> {
+        let ended = self.input(|agent, now, draws| agent.end_overdue_deferrals(now, draws))?;
+        self.tell_attributed(ended);
+        let now = self.time.now();
+        let due = self.courier.take_due(self.agent.engine(), now, &mut self.draws);
+        self.jobs.extend(due.into_iter().map(Job::Stored));
+        Ok(())
+    }
+
+    /// When the next step has something to do.
+    pub(super) fn next_step(&self) -> Option<Time> {
+        let due = self.courier.next_due(self.agent.engine());
+        due.into_iter().chain(self.agent.next_deferral_deadline()).min()
+    }
+
+    pub(super) fn came_online(&mut self) -> Result<(), JournalError> {
+        self.catch_up()?;
+        let now = self.time.now();
+        let effects = self.courier.came_online(self.agent.engine_mut(), now, &mut self.draws);
+        self.store(&effects.changes)
+    }
+
+    /// Moves the clock on, and keeps it.
+    pub(super) fn advance_to(&mut self, moment: Time) -> Result<(), JournalError> {
+        self.time.advance_to(moment);
+        let now = self.time.now();
+        self.keep_clock()?;
+        self.tell(Event::ClockAdvanced(now));
+        Ok(())
+    }
+
+    pub(super) fn keep_clock(&mut self) -> Result<(), JournalError> {
+        let (now, offset) = (self.time.now(), self.time.offset());
+        self.journal.set_setting(CLOCK, &format!("{} {}", offset.as_millis(), now.as_millis()))
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody has to look on.
+        let _ = self.events.send(event);
+    }
+
+    pub(super) fn tell_attributed(&self, stored: Stored<ascribe_engine::TriggerOutcome>) {
+        let Stored { time, effects, draws } = stored;
+        for Effects { outcome, trace, .. } in effects {
+            self.tell(Event::TriggerAttributed { time, outcome, trace, draws: draws.clone() });
+        }
+    }
+
+    pub(super) fn log_registered(&mut self, registered: Registered) -> Arc<Registered> {
+        let bytes = size_of(&registered);
+        let registered = Arc::new(registered);
+        self.registered.push(registered.clone(), bytes);
+        self.tell(Event::Registered(registered.clone()));
+        registered
+    }
+
+    pub(super) fn log_sent(&mut self, sent: SentReport) {
+        // The report is about as large as its body.
+        let bytes = 500 + 2 * sent.body.as_ref().map_or(0, String::len);
+        let sent = Arc::new(sent);
+        self.sent.push(sent.clone(), bytes);
+        self.tell(match sent.outcome {
+            SendOutcome::Answered(_) => Event::ReportSent(sent),
+            SendOutcome::Retried { .. } | SendOutcome::Dropped { .. } => Event::ReportFailed(sent),
+        });
+    }
+
+    fn queue_debug_report(&mut self, report: DebugReport) {
+        if self.waiting_debug_reports < MAX_WAITING_DEBUG_REPORTS {
+            self.waiting_debug_reports += 1;
+            self.jobs.push_back(Job::Debug(report));
+        } else {
+            let outcome = SendOutcome::Dropped { error: AttemptError::TooMany, kept: false };
+            let time = self.time.now();
+            self.log_sent(SentReport {
+                time,
+                report: Report::Debug(report),
+                attempt: 1,
+                body: None,
+                outcome,
+            });
+        }
+    }
+
+    /// The next thing to send, if a task is to go on; it has ended otherwise.
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        if self.failure.is_some() || self.stopped {
+            // Stored reports would be sent over and over, since nothing can note that they were.
+            self.put_back_stored();
+        }
+        let job = if self.stopped { None } else { self.jobs.pop_front() };
+        match job {
+            Some(Job::Debug(_)) => self.waiting_debug_reports -= 1,
+            Some(Job::Stored(_)) => {}
+            None => self.workers -= 1,
+        }
+        job
+    }
+
+    pub(super) fn put_back_stored(&mut self) {
+        let (courier, jobs) = (&mut self.courier, &mut self.jobs);
+        jobs.retain(|job| match job {
+            Job::Stored(key) => {
+                courier.put_back(*key);
+                false
+            }
+            Job::Debug(_) => true,
+        });
+    }
+
+    /// Forgets the debug reports to some origins that were not sent yet.
+    pub(super) fn forget_waiting(&mut self, mut cleared: impl FnMut(&SuitableOrigin) -> bool) {
+        let mut forgotten = 0;
+        self.jobs.retain(|job| match job {
+            Job::Debug(report) if cleared(Report::Debug(report.clone()).reporting_origin()) => {
+                forgotten += 1;
+                false
+            }
+            Job::Debug(_) | Job::Stored(_) => true,
+        });
+        self.waiting_debug_reports -= forgotten;
+    }
+}
+
+/// The clock goes on where the profile was: at least at the time of the last thing that it stored.
+fn timekeeper(clock: Clock, journal: &Journal, engine: &Engine) -> Result<Timekeeper, JournalError> {
+    let kept = journal.setting(CLOCK)?;
+    let kept = kept.as_deref().and_then(|kept| kept.split_once(' '));
+    let kept = kept.and_then(|(offset, latest)| Some((offset.parse().ok()?, latest.parse().ok()?)));
+    let (offset, latest) = kept.unwrap_or((0, i64::MIN));
+    let registered = engine.state().sources().into_iter().map(|stored| stored.source.time).max();
+    let latest = Time::from_millis(latest).max(registered.unwrap_or(Time::MIN));
+    Ok(Timekeeper::new(clock, Duration::from_millis(offset), latest))
+}
+
+/// About how much memory it takes.
+fn size_of(registered: &Registered) -> usize {
+    let steps = registered.trace.steps().iter().map(|step| 100 + step.detail.len());
+    let content: usize = match &registered.registration {
+        Registration::OsSource(_, list) | Registration::OsTrigger(list) => {
+            list.iter().map(|registration| 200 + registration.url.as_str().len()).sum()
+        }
+        Registration::Invalid { errors: problems, .. }
+        | Registration::Source { warnings: problems, .. }
+        | Registration::Trigger { warnings: problems, .. } => {
+            problems.iter().map(|problem| 100 + problem.to_string().len()).sum()
+        }
+        Registration::Ignored(_) => 0,
+    };
+    500 + content + steps.sum::<usize>()
+}
