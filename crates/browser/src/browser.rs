@@ -35,7 +35,7 @@ impl Browser {
         let profile = Profile::open(options.profile.as_deref()).map_err(LaunchError::Profile)?;
         profile.set_preferences(options.third_party_cookies).map_err(LaunchError::Profile)?;
         let home = chromium::home_that_trusts(profile.path(), &options.network.ca_certificates)?;
-        let arguments = chromium::arguments(&options, profile.path(), geteuid().is_root());
+        let arguments = chromium::arguments(&options, profile.path(), geteuid().is_root())?;
         let (mut process, pipes) = Process::start(&program, &arguments, home.as_deref())?;
         let (client, reader) = cdp::connect(pipes);
         let host = Host::new(client);

@@ -12,5 +12,5 @@ mod page;
 
 pub use browser::Browser;
 pub use cdp::ProtocolError;
-pub use options::{LaunchError, LaunchOptions, NetworkOptions, ThirdPartyCookies};
+pub use options::{LaunchError, LaunchOptions, ThirdPartyCookies};
 pub use page::{Button, Click, Page, PageError};

@@ -7,6 +7,8 @@ use std::{
     process::ExitStatus,
 };
 
+use ascribe_agent::{NetworkError, NetworkOptions};
+
 use crate::ProtocolError;
 
 /// How to launch a browser; the default is a window with a temporary profile.
@@ -41,26 +43,6 @@ pub enum ThirdPartyCookies {
     Block,
 }
 
-/// How the browser reaches servers.
-#[derive(Clone, Debug, Default)]
-pub struct NetworkOptions {
-    /// Chromium's `--host-resolver-rules`.
-    pub host_rules: Vec<String>,
-    /// Files with certificates in PEM that are trusted beside Chromium's.
-    pub ca_certificates: Vec<PathBuf>,
-    /// Chromium's `--proxy-server`.
-    pub proxy: Option<String>,
-}
-
-impl NetworkOptions {
-    pub(crate) fn chromium_arguments(&self) -> Vec<String> {
-        let rules = (!self.host_rules.is_empty())
-            .then(|| format!("--host-resolver-rules={}", self.host_rules.join(",")));
-        let proxy = self.proxy.as_ref().map(|proxy| format!("--proxy-server={proxy}"));
-        rules.into_iter().chain(proxy).collect()
-    }
-}
-
 /// Why there is no browser.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -88,6 +70,9 @@ pub enum LaunchError {
         /// Why not.
         why: String,
     },
+    /// The network options are unusable.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The program does not start.
     #[error("{} does not start: {source}", .path.display())]
     Start {

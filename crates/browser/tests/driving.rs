@@ -3,22 +3,24 @@
 mod common;
 
 use ascribe_browser::{Browser, Button, Click, LaunchError, LaunchOptions, PageError};
-use common::{Server, launch};
+use ascribe_test_sites::{Reply, Sites};
+use common::launch;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_opened_evaluated_clicked_and_closed() {
-    let server = Server::start(|request| match request.path.as_str() {
-        "/" => common::html(
+    let sites = Sites::start().expect("started");
+    let site = sites.site("shop.test");
+    site.reply(
+        "/",
+        Reply::html(
             "<title>first</title><a id=link href='/second'>go</a>
              <button onclick='clicked = [event.isTrusted, event.button, event.ctrlKey]'>do</button>",
         ),
-        "/second" => common::html("<title>second</title>"),
-        _ => common::not_found(),
-    })
-    .await;
-    let browser = launch().await;
-    let page = browser.open(&server.url("/")).await.expect("opened");
+    );
+    site.reply("/second", Reply::html("<title>second</title>"));
+    let browser = launch(&sites).await;
+    let page = browser.open(&site.url("/")).await.expect("opened");
     assert_eq!(page.evaluate("document.title").await.expect("evaluated"), "first");
     assert_eq!(page.evaluate("Promise.resolve({a: [1]})").await.expect("evaluated"), json!({"a": [1]}));
     let thrown = page.evaluate("throw new TypeError('no')").await;
@@ -37,7 +39,8 @@ async fn a_page_is_opened_evaluated_clicked_and_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_does_not_load_is_an_error() {
-    let browser = launch().await;
+    let sites = Sites::start().expect("started");
+    let browser = launch(&sites).await;
     let error = browser.open("http://127.0.0.1:1/").await.map(drop).expect_err("nothing listens there");
     assert!(matches!(&error, PageError::Load { .. }), "{error}");
     browser.close().await;
@@ -45,16 +48,15 @@ async fn a_page_that_does_not_load_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_middle_click_opens_a_page_that_is_attached_to() {
-    let server = Server::start(|request| match request.path.as_str() {
-        "/" => common::html("<a id=link href='/second'>go</a>"),
-        _ => common::html("<title>second</title>"),
-    })
-    .await;
-    let browser = launch().await;
-    let page = browser.open(&server.url("/")).await.expect("opened");
+    let sites = Sites::start().expect("started");
+    let site = sites.site("shop.test");
+    site.reply("/", Reply::html("<a id=link href='/second'>go</a>"));
+    site.reply("/second", Reply::html("<title>second</title>"));
+    let browser = launch(&sites).await;
+    let page = browser.open(&site.url("/")).await.expect("opened");
     let before = browser.pages().await.expect("pages").len();
     page.click("#link", Click { button: Button::Middle, ..Click::default() }).await.expect("clicked");
-    server.wait_for("/second").await;
+    site.wait_for("/second").await.expect("asked for");
     assert_eq!(browser.pages().await.expect("pages").len(), before + 1);
     browser.close().await;
 }
@@ -69,7 +71,8 @@ async fn what_chromium_complains_about_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_browser_ends_it_and_its_temporary_profile() {
-    let browser = launch().await;
+    let sites = Sites::start().expect("started");
+    let browser = launch(&sites).await;
     let page = browser.open("about:blank").await.expect("opened");
     let marker = page.evaluate("navigator.userAgent").await.expect("evaluated");
     assert!(marker.as_str().is_some_and(|agent| agent.contains("Chrome")));

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path};
 
-use crate::LaunchOptions;
+use crate::{LaunchError, LaunchOptions};
 
 /// Everything that is always said: no first-run pages, no traffic of Chromium's own, no throttling of pages
 /// that nobody looks at.
@@ -23,7 +23,11 @@ const ALWAYS: [&str; 12] = [
 ];
 
 /// The arguments for a launch; `root` is whether the user is, whom Chromium's sandbox refuses.
-pub(crate) fn arguments(options: &LaunchOptions, profile: &Path, root: bool) -> Vec<OsString> {
+pub(crate) fn arguments(
+    options: &LaunchOptions,
+    profile: &Path,
+    root: bool,
+) -> Result<Vec<OsString>, LaunchError> {
     let mut arguments: Vec<OsString> = ALWAYS.map(OsString::from).into();
     arguments.push(with_value("--user-data-dir=", profile));
     if options.headless {
@@ -39,10 +43,10 @@ pub(crate) fn arguments(options: &LaunchOptions, profile: &Path, root: bool) -> 
         arguments.push(format!("--remote-debugging-port={port}").into());
         arguments.push("--remote-debugging-address=127.0.0.1".into());
     }
-    arguments.extend(options.network.chromium_arguments().into_iter().map(OsString::from));
+    arguments.extend(options.network.chromium_args()?.into_iter().map(OsString::from));
     arguments.extend(options.extra_arguments.iter().cloned());
     arguments.push("about:blank".into());
-    arguments
+    Ok(arguments)
 }
 
 fn with_value(switch: &str, value: &Path) -> OsString {
