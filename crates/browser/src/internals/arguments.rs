@@ -91,8 +91,6 @@ pub(super) struct Clear {
     pub(super) to: Option<Time>,
     #[serde(default = "yes")]
     pub(super) rate_limits: bool,
-    #[serde(default = "yes")]
-    pub(super) log: bool,
 }
 
 fn yes() -> bool {
@@ -161,7 +159,9 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "d", "30", "-1d", "1.5d", "1w", "1D", "1d1h", "9223372036854775808ms", "106751991168d"] {
+        for text in
+            ["", "d", "30", "-1d", "1.5d", "1w", "1D", "1d1h", "9223372036854775808ms", "106751991168d"]
+        {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }

@@ -107,7 +107,8 @@ impl Guard {
     fn is_foreign(headers: &HeaderMap, navigation_with_token: bool) -> bool {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let host = text("host").unwrap_or_default();
-        let foreign_origin = text("origin").is_some_and(|origin| origin.strip_prefix("http://") != Some(host));
+        let foreign_origin =
+            text("origin").is_some_and(|origin| origin.strip_prefix("http://") != Some(host));
         let foreign_site = match text("sec-fetch-site") {
             None | Some("same-origin" | "none") => false,
             // Whoever has a link with the token in it may follow it.
@@ -116,7 +117,8 @@ impl Guard {
         foreign_origin || foreign_site
     }
 
-    fn is_authorized(&self, method: &Method, headers: &HeaderMap) -> bool {
+    /// Whether a request has the token, or a cookie for it.
+    pub(crate) fn is_authorized(&self, method: &Method, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         if let Some(bearer) = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")) {
             return self.token.is(bearer);

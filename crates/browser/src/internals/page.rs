@@ -32,8 +32,7 @@ const FILES: [(&str, &str, &str); 10] = [
 /// The page's files, for those who have a cookie.
 pub(super) fn routes() -> Router<Shared> {
     let file = |content_type, text: &'static str| async move { answer(content_type, text) };
-    let page = Router::new().route("/index.html", get(move || file(HTML, include_str!("page/index.html"))));
-    FILES.iter().fold(page, |router, (name, content_type, text)| {
+    FILES.iter().fold(Router::new(), |router, (name, content_type, text)| {
         router.route(&format!("/{name}"), get(move || file(content_type, text)))
     })
 }

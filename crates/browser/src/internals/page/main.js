@@ -137,8 +137,9 @@ setInterval(showClock, 1000);
 
 function showTest({ clock, test }) {
   const ahead = Math.abs(clock.ahead) >= 1000;
-  byId('ahead').hidden = !ahead;
-  byId('ahead').textContent = ahead ? `${length(clock.ahead)} ${clock.ahead > 0 ? 'ahead' : 'behind'}` : '';
+  const still = clock.runs ? '' : 'stands still until it is advanced';
+  byId('ahead').hidden = !ahead && clock.runs;
+  byId('ahead').textContent = ahead ? `${length(clock.ahead)} ${clock.ahead > 0 ? 'ahead' : 'behind'}` : still;
   byId('switches').hidden = !test.available;
   byId('noise').checked = test.noise;
   byId('delay').checked = test.delay;
@@ -252,7 +253,7 @@ byId('advance-by').addEventListener('keydown', (event) => { if (event.key === 'E
 
 byId('clear-go').addEventListener('click', () => {
   dialog('clear').close();
-  const body = { rate_limits: byId('clear-limits').checked, log: byId('clear-log').checked };
+  const body = { rate_limits: byId('clear-limits').checked };
   const origin = byId('clear-origin').value.trim();
   if (origin) body.origin = origin;
   if (byId('clear-range').value) body.from = model.now - Number(byId('clear-range').value);

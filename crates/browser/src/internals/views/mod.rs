@@ -6,15 +6,17 @@
 mod limit;
 mod registration;
 mod report;
+mod sent;
 mod sentence;
 mod source;
 
 use ascribe_reports::Time;
 use serde::{Serialize, Serializer};
 
-pub(crate) use limit::{LimitView, limits};
-pub(crate) use registration::{Outcome, RegistrationView, StepView};
-pub(crate) use report::{ContributionView, ReportView};
+pub(crate) use limit::limits;
+pub(crate) use registration::AttemptView;
+pub(crate) use report::ReportView;
+pub(crate) use sent::{done, latest_failures};
 pub(crate) use source::SourceView;
 
 /// Serializes a 64-bit number as a string.

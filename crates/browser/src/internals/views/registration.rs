@@ -1,15 +1,69 @@
 //! What became of a response that could have registered something.
 
 use ascribe_agent::Registration;
-use ascribe_engine::{Attribution, SourceOutcome, Trace, Verdict};
+use ascribe_engine::{Attribution, SourceOutcome, Trace, TriggerOutcome, Verdict};
 use ascribe_headers::{OsRegistration, Problem};
+use ascribe_reports::Time;
 use serde::Serialize;
 
-use super::sentence::sentence;
+use super::{Moment, sentence::sentence};
+
+/// A response that registered something, tried to, or was kept from it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct AttemptView {
+    id: String,
+    time: Moment,
+    /// Which part of the web platform sent the request.
+    surface: String,
+    page_url: String,
+    context_origin: String,
+    url: String,
+    reporting_origin: String,
+    /// 0 for the first response, then one more for each redirect.
+    hop: usize,
+    eligibility: String,
+    headers: Vec<(String, String)>,
+    outcome: Option<Outcome>,
+    /// What kept it from registering, or should be known of it.
+    diagnoses: Vec<String>,
+}
+
+impl AttemptView {
+    /// A trigger that waited for the sources of its navigation; its request was told before.
+    pub(crate) fn deferred(time: Time, outcome: TriggerOutcome, trace: &Trace) -> Self {
+        let registration = Registration::Trigger { outcome: Some(outcome), warnings: Vec::new() };
+        Self {
+            id: String::new(),
+            time: Moment(time),
+            surface: "deferred".to_owned(),
+            page_url: String::new(),
+            context_origin: String::new(),
+            url: String::new(),
+            reporting_origin: String::new(),
+            hop: 0,
+            eligibility: String::new(),
+            headers: Vec::new(),
+            outcome: Some(Outcome::new(&registration, trace)),
+            diagnoses: Vec::new(),
+        }
+    }
+
+    pub(crate) fn set_id(&mut self, id: u64) {
+        self.id = id.to_string();
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        self.time.0
+    }
+
+    pub(crate) fn reporting_origin(&self) -> &str {
+        &self.reporting_origin
+    }
+}
 
 /// The outcome of a registration: in one word, in a sentence, and with every check that it met.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Outcome {
+struct Outcome {
     kind: Kind,
     verdict: OutcomeVerdict,
     /// Why, in a sentence.
@@ -57,7 +111,7 @@ enum OutcomeVerdict {
 
 /// A check that was met.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct StepView {
+struct StepView {
     check: &'static str,
     verdict: &'static str,
     detail: String,
@@ -71,8 +125,9 @@ struct OsView {
 
 impl Outcome {
     /// What a registration and its trace tell.
-    pub(crate) fn new(registration: &Registration, trace: &Trace) -> Self {
-        let (mut event_level, mut aggregatable, mut source, mut os_registrations) = (None, None, None, vec![]);
+    fn new(registration: &Registration, trace: &Trace) -> Self {
+        let (mut event_level, mut aggregatable, mut source, mut os_registrations) =
+            (None, None, None, vec![]);
         let (kind, verdict) = match registration {
             Registration::Ignored(_) => (Kind::None, OutcomeVerdict::Ignored),
             Registration::Invalid { header, .. } => (kind_of_header(header), OutcomeVerdict::Invalid),
@@ -115,7 +170,7 @@ impl Outcome {
 }
 
 /// The checks of a trace.
-pub(crate) fn steps(trace: &Trace) -> Vec<StepView> {
+fn steps(trace: &Trace) -> Vec<StepView> {
     let view = |step: &ascribe_engine::Step| StepView {
         check: step.check,
         verdict: match step.verdict {

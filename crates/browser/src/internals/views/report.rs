@@ -83,10 +83,11 @@ pub(crate) struct ContributionView {
 }
 
 impl ReportView {
-    /// A report that waits.
-    pub(crate) fn pending(stored: &StoredReport, state: &State) -> Self {
+    /// A report that waits, and what went wrong when it was last tried.
+    pub(crate) fn pending(stored: &StoredReport, state: &State, failure: Option<&str>) -> Self {
         let report = &stored.report;
-        let noised = report.source().and_then(|id| state.source(id)).is_some_and(|s| s.source.noise.is_some());
+        let noised =
+            report.source().and_then(|id| state.source(id)).is_some_and(|s| s.source.noise.is_some());
         let view = match report {
             PendingReport::Event(event) => {
                 let mut view = Self::event_level(&event.report, false);
@@ -94,19 +95,37 @@ impl ReportView {
                 view.fake = noised || event.trigger_time > event.report.report_time;
                 view
             }
-            PendingReport::Aggregatable(pending) => Self {
-                null: pending.is_null(),
-                ..Self::aggregatable(&pending.report, false)
-            },
+            PendingReport::Aggregatable(pending) => {
+                Self { null: pending.is_null(), ..Self::aggregatable(&pending.report, false) }
+            }
         };
         Self {
-            id: format!("pending-{}", report.key().0),
+            id: id(view.kind, view.report_id.as_deref().unwrap_or_default()),
             source: report.source().map(|id| id.0),
             trigger_time: Some(Moment(report.trigger_time())),
             due: Some(Moment(stored.due)),
             failures: stored.failures,
-            detail: (stored.failures > 0)
-                .then(|| format!("Delivery has failed {} times; it is tried again.", stored.failures)),
+            detail: failure.filter(|_| stored.failures > 0).map(|failure| {
+                format!("Could not be delivered, and is tried again. Attempt {}: {failure}.", stored.failures)
+            }),
+            ..view
+        }
+    }
+
+    /// An event-level report that another one of higher priority took the place of.
+    pub(crate) fn replaced(report: &PendingReport, now: Time) -> Self {
+        let PendingReport::Event(event) = report else {
+            unreachable!("only event-level reports are replaced");
+        };
+        let view = Self::event_level(&event.report, false);
+        Self {
+            id: id(view.kind, view.report_id.as_deref().unwrap_or_default()),
+            status: "Replaced".to_owned(),
+            detail: Some("A report of higher priority took its place.".to_owned()),
+            source: Some(event.source.0),
+            priority: Some(event.priority.to_string()),
+            trigger_time: Some(Moment(event.trigger_time)),
+            time: Some(Moment(now)),
             ..view
         }
     }
@@ -222,7 +241,7 @@ fn contributions(contributions: &[Contribution]) -> Vec<ContributionView> {
     contributions.iter().map(view).collect()
 }
 
-/// The moment that a report was answered, for the log.
-pub(crate) fn at(view: ReportView, time: Time) -> ReportView {
-    ReportView { time: Some(Moment(time)), ..view }
+/// Names a report, while it waits and afterwards; its debug copy has another name.
+pub(super) fn id(kind: Kind, report_id: &str) -> String {
+    format!("{kind:?}-{report_id}")
 }

@@ -97,7 +97,9 @@ fn source(outcome: SourceOutcome, trace: &Trace) -> String {
     let because = match reason {
         SourceDebugType::TriggerStateCardinalityLimit => "it has too many trigger states",
         SourceDebugType::ChannelCapacityLimit => "its event-level reports would disclose too much",
-        SourceDebugType::MaxEventStatesLimit => "it has more trigger states than its attribution scopes allow",
+        SourceDebugType::MaxEventStatesLimit => {
+            "it has more trigger states than its attribution scopes allow"
+        }
         SourceDebugType::ScopesChannelCapacityLimit => "its attribution scopes would disclose too much",
         SourceDebugType::StorageLimit => "too many sources are stored",
         SourceDebugType::ReportingOriginPerSiteLimit => {
@@ -181,9 +183,10 @@ fn trigger_reason(reason: TriggerDebugType, trace: &Trace) -> String {
         AggregateNoContributions => {
             ("create aggregatable contributions", "it contributes nothing to the source's keys")
         }
-        AggregateStorageLimit => {
-            ("max aggregatable attribution reports per attribution destination", "too many reports are pending")
-        }
+        AggregateStorageLimit => (
+            "max aggregatable attribution reports per attribution destination",
+            "too many reports are pending",
+        ),
         AggregateAttributionsPerSourceDestinationLimit => (ATTRIBUTIONS, "there are too many attributions"),
         AggregateExcessiveReports => ("max aggregatable reports per source", "the source has no report left"),
         AggregateInsufficientBudget => (
@@ -215,7 +218,9 @@ fn source_check(reason: SourceDebugType) -> &'static str {
             "max event-level attribution scopes channel capacity per source"
         }
         SourceDebugType::StorageLimit => "max pending sources per source origin",
-        SourceDebugType::ReportingOriginPerSiteLimit => "max source reporting origins per source reporting site",
+        SourceDebugType::ReportingOriginPerSiteLimit => {
+            "max source reporting origins per source reporting site"
+        }
         SourceDebugType::DestinationRateLimit => "max destinations per rate-limit window and reporting site",
         SourceDebugType::DestinationPerDayRateLimit => "max destinations per source reporting site per day",
         SourceDebugType::DestinationLimit | SourceDebugType::DestinationLimitReplaced => {

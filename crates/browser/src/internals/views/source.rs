@@ -186,7 +186,8 @@ fn status(stored: &StoredSource, now: Time) -> (Status, String) {
     }
     match source.noise {
         Some(0) => {
-            let text = "Noise chose to report nothing: triggers count, and no event-level report comes of them.";
+            let text =
+                "Noise chose to report nothing: triggers count, and no event-level report comes of them.";
             return (Status::Noised, text.to_owned());
         }
         Some(fake) => {
@@ -200,7 +201,9 @@ fn status(stored: &StoredSource, now: Time) -> (Status, String) {
         return (Status::ReachedReportLimit, text);
     }
     let text = if *event_level_reports >= max {
-        format!("Has all of its {max} event-level reports: only a trigger of higher priority can replace one.")
+        format!(
+            "Has all of its {max} event-level reports: only a trigger of higher priority can replace one."
+        )
     } else {
         format!("Takes triggers: {event_level_reports} of {max} event-level reports so far.")
     };
