@@ -16,6 +16,7 @@ mod keys;
 mod navigation;
 #[cfg(feature = "host")]
 mod network;
+mod policy;
 mod response;
 #[cfg(feature = "host")]
 mod user_agent;
@@ -33,6 +34,7 @@ pub use navigation::NavigationId;
 pub use network::{
     DeliveryError, HostMap, HostMapError, NetworkError, NetworkOptions, Proxy, ProxyError, RedirectError,
 };
+pub use policy::{Container, PermissionsPolicy};
 pub use response::{Ignored, ResponseHeaders};
 #[cfg(feature = "host")]
 pub use user_agent::{
