@@ -27,10 +27,13 @@ use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tokio::{net::TcpListener, sync::watch, task::AbortHandle};
 
 use self::{context::Context, error::Error, guard::Guard};
+use crate::Attempt;
+
+pub use arguments::parse_duration;
 
 /// What the page may do.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct InternalsSettings {
     /// Whether noise and delays can be switched off.
     pub test_mode: bool,
     /// Whether the user agents' clocks run by themselves.
@@ -44,13 +47,16 @@ pub struct Internals {
     server: AbortHandle,
 }
 
+/// The ID of the browser context that has the profile.
+pub const DEFAULT_CONTEXT: &str = "default";
+
 /// What the handlers share.
 #[derive(Clone)]
 struct Shared(Arc<Inner>);
 
 struct Inner {
     guard: Guard,
-    settings: Settings,
+    settings: InternalsSettings,
     contexts: RwLock<Vec<Arc<Context>>>,
     /// Grows whenever something changes in any context.
     revision: watch::Sender<i64>,
@@ -61,7 +67,7 @@ impl Internals {
     ///
     /// # Errors
     /// When there is none, or the operating system has no randomness.
-    pub async fn start(settings: Settings) -> io::Result<Self> {
+    pub async fn start(settings: InternalsSettings) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let guard = Guard::new(address).map_err(io::Error::other)?;
@@ -76,7 +82,8 @@ impl Internals {
         Ok(Self { shared, address, server: server.abort_handle() })
     }
 
-    /// Shows a browser context; the first is shown when none is asked for.
+    /// Shows a browser context; the first is shown when none is asked for. The one of attempts without a
+    /// context is [`DEFAULT_CONTEXT`].
     pub fn add_context(&self, id: impl Into<String>, label: impl Into<String>, user_agent: UserAgent) {
         let context = Context::new(id.into(), label.into(), user_agent, self.shared.revision.clone());
         let mut contexts = self.shared.contexts.write().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +124,15 @@ impl Internals {
     pub fn serves(&self, url: &url::Url) -> bool {
         let host = url.host_str();
         url.port() == Some(self.address.port()) && matches!(host, Some("127.0.0.1" | "localhost"))
+    }
+
+    /// Shows a response, in the browser context that it belongs to.
+    pub fn add_attempt(&self, attempt: &Attempt) {
+        let id = attempt.context.as_deref().unwrap_or(DEFAULT_CONTEXT);
+        if let Ok(context) = self.shared.context(Some(id)) {
+            context.add_attempt(attempt);
+            self.shared.touch();
+        }
     }
 
     fn root(&self) -> String {

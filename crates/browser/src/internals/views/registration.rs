@@ -1,12 +1,13 @@
 //! What became of a response that could have registered something.
 
-use ascribe_agent::Registration;
+use ascribe_agent::{Registered, Registration};
 use ascribe_engine::{Attribution, SourceOutcome, Trace, TriggerOutcome, Verdict};
-use ascribe_headers::{OsRegistration, Problem};
+use ascribe_headers::{Eligibility, OsRegistration, Problem, SuitableOrigin};
 use ascribe_reports::Time;
 use serde::Serialize;
 
 use super::{Moment, sentence::sentence};
+use crate::{Attempt, Diagnosis};
 
 /// A response that registered something, tried to, or was kept from it.
 #[derive(Clone, Debug, Serialize)]
@@ -21,7 +22,7 @@ pub(crate) struct AttemptView {
     reporting_origin: String,
     /// 0 for the first response, then one more for each redirect.
     hop: usize,
-    eligibility: String,
+    eligibility: &'static str,
     headers: Vec<(String, String)>,
     outcome: Option<Outcome>,
     /// What kept it from registering, or should be known of it.
@@ -29,6 +30,29 @@ pub(crate) struct AttemptView {
 }
 
 impl AttemptView {
+    /// A response, and what the user agent noted of it.
+    pub(crate) fn new(attempt: &Attempt, registered: Option<&Registered>) -> Self {
+        let origin = |url: &str| SuitableOrigin::parse(url).map(|origin| origin.to_string());
+        let trace = registered.map(|registered| registered.trace.clone()).unwrap_or_default();
+        Self {
+            id: String::new(),
+            time: Moment(attempt.time),
+            surface: attempt.surface.to_string(),
+            page_url: attempt.page_url.clone(),
+            context_origin: match registered {
+                Some(registered) => registered.context_origin.to_string(),
+                None => origin(&attempt.page_url).unwrap_or_default(),
+            },
+            url: attempt.url.clone(),
+            reporting_origin: origin(&attempt.url).unwrap_or_else(|_| attempt.url.clone()),
+            hop: attempt.hop,
+            eligibility: eligibility(attempt.eligibility),
+            headers: attempt.headers.clone(),
+            outcome: attempt.registration.as_ref().map(|registration| Outcome::new(registration, &trace)),
+            diagnoses: attempt.diagnosis.iter().map(sentence_of).collect(),
+        }
+    }
+
     /// A trigger that waited for the sources of its navigation; its request was told before.
     pub(crate) fn deferred(time: Time, outcome: TriggerOutcome, trace: &Trace) -> Self {
         let registration = Registration::Trigger { outcome: Some(outcome), warnings: Vec::new() };
@@ -41,7 +65,7 @@ impl AttemptView {
             url: String::new(),
             reporting_origin: String::new(),
             hop: 0,
-            eligibility: String::new(),
+            eligibility: "",
             headers: Vec::new(),
             outcome: Some(Outcome::new(&registration, trace)),
             diagnoses: Vec::new(),
@@ -167,6 +191,24 @@ impl Outcome {
             os_registrations,
         }
     }
+}
+
+fn eligibility(eligibility: Eligibility) -> &'static str {
+    match eligibility {
+        Eligibility::Unset => "unset",
+        Eligibility::Empty => "nothing",
+        Eligibility::EventSource => "event-source",
+        Eligibility::NavigationSource => "navigation-source",
+        Eligibility::Trigger => "trigger",
+        Eligibility::EventSourceOrTrigger => "event-source, trigger",
+    }
+}
+
+/// A diagnosis goes on after a name elsewhere; here it stands alone.
+fn sentence_of(diagnosis: &Diagnosis) -> String {
+    let text = diagnosis.to_string();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }
 
 /// The checks of a trace.
