@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use super::error::Error;
 
@@ -28,7 +29,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         // The only other reason is a connection that broke, which hears no answer.
         let bytes = Bytes::from_request(request, state).await.map_err(|_| Error::TooLarge(MAX_BODY))?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Error::InvalidArgument(error.to_string()))
+        // A list would do for a struct, too.
+        let object = serde_json::from_slice::<Map<String, Value>>(&bytes);
+        let arguments = object.and_then(|object| serde_json::from_value(Value::Object(object)));
+        arguments.map(Self).map_err(|error| Error::InvalidArgument(error.to_string()))
     }
 }
 
