@@ -18,6 +18,8 @@ export function chip(word, shown = word) {
 export function meter(used, max) {
   const share = max > 0 ? Math.min(1, used / max) : 1;
   const kind = share >= 1 ? 'full' : share >= 0.8 ? 'high' : '';
-  const meter = el('meter', { class: kind, min: 0, max: 1, value: share, 'aria-hidden': 'true' });
-  return el('span', { class: 'meter' }, meter, el('span', { text: `${number(used)} / ${number(max)}` }));
+  const fill = el('span', { class: `fill ${kind}` });
+  fill.style.width = `${(share * 100).toFixed(1)}%`;
+  return el('span', { class: 'meter' }, el('span', { class: 'bar', 'aria-hidden': 'true' }, fill),
+    el('span', { text: `${number(used)} / ${number(max)}` }));
 }

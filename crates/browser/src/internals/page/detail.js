@@ -33,11 +33,10 @@ export function facts(pairs) {
   return list;
 }
 
-/** A moment in local time, in UTC, and as it is away from now. */
+/** A moment in local time, and as it is away from now; in UTC for those who point at it. */
 export function time(ms, now) {
   if (ms === null || ms === undefined) return null;
-  return el('span', {}, el('span', { text: moment(ms) }), ' ',
-    el('small', { text: `${relative(ms, now)} · ${utc(ms)}` }));
+  return el('span', { title: utc(ms) }, el('span', { text: moment(ms) }), ' ', el('small', { text: relative(ms, now) }));
 }
 
 /** A JSON value, indented, with a button that copies it. */

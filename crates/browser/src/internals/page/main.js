@@ -13,15 +13,15 @@ for (const tab of TABS) {
   const button = el('button', {
     type: 'button', role: 'tab', id: `tab-${tab.id}`, 'aria-controls': `panel-${tab.id}`, 'aria-selected': 'false',
     tabindex: -1, onclick: () => open(tab.id),
-  }, tab.title, ' ', el('span', { class: 'badge', text: '0' }));
+  }, tab.label, ' ', el('span', { class: 'badge', text: '0' }));
   const heading = el('h2', { text: 'Detail', tabindex: -1 });
   const content = el('div', { class: 'content' });
-  const pane = el('aside', { class: 'detail', hidden: true, 'aria-label': `${tab.title}: detail` },
+  const pane = el('aside', { class: 'detail', hidden: true, 'aria-label': `${tab.label}: detail` },
     el('div', { class: 'head' }, heading,
       el('button', { type: 'button', class: 'close', 'aria-label': 'Close the detail', text: '✕', onclick: () => close(tab.id) })),
     content);
   const table = new Table({
-    label: tab.title, columns: tab.columns, sort: tab.sort, empty: tab.empty,
+    label: tab.label, columns: tab.columns, sort: tab.sort, empty: tab.empty,
     onSelect: (row) => { showDetail(tab.id, row); if (matchMedia('(max-width: 60rem)').matches) heading.focus(); },
   });
   const panel = el('section', { role: 'tabpanel', id: `panel-${tab.id}`, 'aria-labelledby': button.id, hidden: true },
@@ -30,7 +30,7 @@ for (const tab of TABS) {
   table.element.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !pane.hidden) close(tab.id); });
   byId('tabs').append(button);
   byId('panels').append(panel);
-  panels.set(tab.id, { tab, button, panel, pane, content, table, shown: undefined });
+  panels.set(tab.id, { tab, button, panel, pane, heading, content, table, shown: undefined });
 }
 
 function open(id) {
@@ -90,6 +90,7 @@ function showDetail(id, row) {
   const shown = JSON.stringify(row);
   if (shown === view.shown) return;
   view.shown = shown;
+  view.heading.textContent = view.tab.heading(row);
   const focused = [...view.content.querySelectorAll('button, pre')].indexOf(document.activeElement);
   const { scrollTop } = view.pane;
   view.content.replaceChildren(...view.tab.detail(row).filter(Boolean));
@@ -137,7 +138,7 @@ setInterval(showClock, 1000);
 
 function showTest({ clock, test }) {
   const ahead = Math.abs(clock.ahead) >= 1000;
-  const still = clock.runs ? '' : 'stands still until it is advanced';
+  const still = clock.runs ? '' : 'stands still';
   byId('ahead').hidden = !ahead && clock.runs;
   byId('ahead').textContent = ahead ? `${length(clock.ahead)} ${clock.ahead > 0 ? 'ahead' : 'behind'}` : still;
   byId('switches').hidden = !test.available;

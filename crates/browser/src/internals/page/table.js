@@ -5,7 +5,8 @@ import { el } from './dom.js';
 const PAGE = 300;
 
 /**
- * Columns: `{ name, title, value(row), cell?(row), numeric?, wide? }`: `value` sorts and filters, `cell` shows.
+ * Columns: `{ name, title, value(row), cell?(row), numeric?, ordered?, wide? }`: `value` sorts and filters, `cell`
+ * shows; `numeric` is to the right and sorted as numbers, `ordered` only sorted so.
  * Rows need an `id` that stays theirs.
  */
 export class Table {
@@ -76,8 +77,8 @@ export class Table {
   #shown() {
     const matches = (row) => this.#columns.some((c) => String(c.value(row) ?? '').toLowerCase().includes(this.#filter));
     const rows = this.#filter ? this.#rows.filter(matches) : [...this.#rows];
-    const { value, numeric } = this.#columns.find((column) => column.name === this.#sort.name);
-    const order = numeric
+    const { value, numeric, ordered } = this.#columns.find((column) => column.name === this.#sort.name);
+    const order = numeric || ordered
       ? (a, b) => Number(value(a) ?? -Infinity) - Number(value(b) ?? -Infinity)
       : (a, b) => String(value(a) ?? '').localeCompare(String(value(b) ?? ''), 'en', { numeric: true });
     rows.sort(this.#sort.descending ? (a, b) => order(b, a) : order);
@@ -129,7 +130,7 @@ export class Table {
     const cells = this.#columns.map((column) => el('td', {
       class: [column.numeric ? 'numeric' : '', column.wide ? 'wide' : ''].join(' ').trim(),
       'data-label': column.title,
-    }));
+    }, column.wide ? el('div', { class: 'clamp' }) : null));
     const element = el('tr', { 'aria-selected': String(row.id === this.#selected), tabindex: -1 }, ...cells);
     element.dataset.id = row.id;
     element.addEventListener('click', () => this.select(row.id));
@@ -141,7 +142,7 @@ export class Table {
 
   #fill(element, row) {
     this.#columns.forEach((column, at) => {
-      const cell = element.children[at];
+      const cell = column.wide ? element.children[at].firstChild : element.children[at];
       const text = String(column.value(row) ?? '');
       if (!column.cell) {
         if (cell.textContent !== text) cell.textContent = text;

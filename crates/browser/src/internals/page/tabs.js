@@ -9,7 +9,7 @@ import { list, moment, number, relative, short, words } from './format.js';
 export const model = { now: Date.now(), sources: [], attempts: [], reports: [], limits: [] };
 
 const at = (name, title, key = name) => ({
-  name, title, numeric: true,
+  name, title, ordered: true,
   value: (row) => row[key],
   cell: (row) => (row[key] === null || row[key] === undefined ? '–'
     : el('span', { class: 'time', title: relative(row[key], model.now), text: moment(row[key]) })),
@@ -17,7 +17,7 @@ const at = (name, title, key = name) => ({
 const origin = (name, title, key = name) => ({ name, title, value: (row) => row[key], cell: (row) => short(row[key]) });
 const destinations = { name: 'destinations', title: 'Destinations', value: (row) => row.destinations?.join(' '), cell: (row) => list(row.destinations) };
 const fraction = (name, title, used, max) => ({
-  name, title, numeric: true, value: used, cell: (row) => meter(used(row), max(row)),
+  name, title, ordered: true, value: used, cell: (row) => meter(used(row), max(row)),
 });
 
 const triggers = () => model.attempts.filter((row) => row.outcome?.kind === 'trigger');
@@ -42,9 +42,15 @@ const flags = {
   value: (row) => [row.null && 'null report', row.fake && 'made by noise', row.failures > 0 && `${row.failures} failed`].filter(Boolean).join(', '),
 };
 
+const TITLES = {
+  verbose: 'Verbose debug report', 'aggregatable-debug': 'Aggregatable debug report',
+  'event-level-debug-copy': 'Debug copy of an event-level report',
+  'aggregatable-debug-copy': 'Debug copy of an aggregatable report',
+};
+
 export const TABS = [
   {
-    id: 'sources', title: 'Active sources', rows: () => model.sources, detail: source,
+    id: 'sources', label: 'Active sources', rows: () => model.sources, detail: source, heading: (row) => `Source ${row.source_event_id}`,
     empty: 'No sources are stored. Pages register them with links, images, scripts and fetch.',
     sort: { name: 'time', descending: true },
     columns: [
@@ -62,7 +68,7 @@ export const TABS = [
     ],
   },
   {
-    id: 'registrations', title: 'Source registrations', rows: registrations, detail: attempt,
+    id: 'registrations', label: 'Source registrations', rows: registrations, detail: attempt, heading: () => 'Source registration',
     empty: 'No response has tried to register a source.',
     sort: { name: 'time', descending: true },
     columns: [
@@ -71,7 +77,7 @@ export const TABS = [
     ],
   },
   {
-    id: 'triggers', title: 'Triggers', rows: triggers, detail: attempt,
+    id: 'triggers', label: 'Triggers', rows: triggers, detail: attempt, heading: () => 'Trigger',
     empty: 'No response has tried to register a trigger.',
     sort: { name: 'time', descending: true },
     columns: [
@@ -80,7 +86,8 @@ export const TABS = [
     ],
   },
   {
-    id: 'event-level', title: 'Event-level reports', rows: () => reports('event-level'), detail: report,
+    id: 'event-level', label: 'Event-level reports', rows: () => reports('event-level'), detail: report,
+    heading: () => 'Event-level report',
     empty: 'No event-level report is pending or was sent.',
     sort: { name: 'due', descending: true },
     columns: [
@@ -93,7 +100,8 @@ export const TABS = [
     ],
   },
   {
-    id: 'aggregatable', title: 'Aggregatable reports', rows: () => reports('aggregatable'), detail: report,
+    id: 'aggregatable', label: 'Aggregatable reports', rows: () => reports('aggregatable'), detail: report,
+    heading: (row) => (row.null ? 'Null report' : 'Aggregatable report'),
     empty: 'No aggregatable report is pending or was sent.',
     sort: { name: 'due', descending: true },
     columns: [
@@ -104,7 +112,7 @@ export const TABS = [
     ],
   },
   {
-    id: 'debug', title: 'Debug reports', detail: report,
+    id: 'debug', label: 'Debug reports', detail: report, heading: (row) => TITLES[row.kind],
     rows: () => reports('verbose', 'aggregatable-debug', 'event-level-debug-copy', 'aggregatable-debug-copy'),
     empty: 'No debug report was sent.',
     sort: { name: 'time', descending: true },
@@ -116,7 +124,7 @@ export const TABS = [
     ],
   },
   {
-    id: 'os', title: 'OS registrations', rows: osRegistrations, detail: attempt,
+    id: 'os', label: 'OS registrations', rows: osRegistrations, detail: attempt, heading: () => 'OS registration',
     empty: 'Nothing was handed to the operating system.',
     sort: { name: 'time', descending: true },
     columns: [
@@ -128,7 +136,7 @@ export const TABS = [
     ],
   },
   {
-    id: 'requests', title: 'Requests', rows: () => model.attempts, detail: attempt,
+    id: 'requests', label: 'Requests', rows: () => model.attempts, detail: attempt, heading: () => 'Request',
     empty: 'No response could have registered anything yet.',
     sort: { name: 'time', descending: true },
     columns: [
@@ -142,13 +150,13 @@ export const TABS = [
     ],
   },
   {
-    id: 'limits', title: 'Limits', rows: () => model.limits, detail: limit,
+    id: 'limits', label: 'Limits', rows: () => model.limits, detail: limit, heading: () => 'Limit',
     empty: 'No limit is used: nothing is stored.',
     sort: { name: 'share', descending: true },
     columns: [
       fraction('share', 'Used', (row) => row.used, (row) => row.max),
       { name: 'limit', title: 'Limit', value: (row) => row.limit },
-      { name: 'scope', title: 'For', wide: true, value: (row) => row.scope.map(([, value]) => short(value)).join(' × ') },
+      { name: 'scope', title: 'For', wide: true, value: (row) => row.scope.map(([name, value]) => (name === 'source' ? `source ${value}` : short(value))).join(' × ') },
     ],
   },
 ];
