@@ -1,27 +1,7 @@
 //! The journal: what a profile remembers, in one SQLite file.
 //!
-//! Everything that the engine changes is appended here before anything leaves; [`Journal::open`] gives the
-//! changes back, and the engine that [replays](ascribe_engine::Engine::replay) them is the engine that there
-//! was. So a report that is sent after a crash is the same report, under the same ID: its ID was drawn when it
-//! was stored.
-//!
-//! **What survives what.** [`Journal::append`] is one transaction: after it, the end of this process at any
-//! moment (SIGKILL too) loses nothing, and a transaction is there whole or not at all. A power cut may lose
-//! the latest transactions, never a part of one, back to the last [`Journal::sync`]; a host syncs before
-//! reports leave, so that nothing that was told to anybody is forgotten.
-//!
-//! **How long it is.** A snapshot of the state takes the place of the changes when these are longer than the
-//! last snapshot ([`Journal::wants_compaction`]): each compaction writes about as much as was appended since
-//! the one before, so that appending costs the same on average, however much is stored; and the journal is
-//! never much longer than two snapshots.
-//!
-//! **What is deleted.** After [`Journal::erase`], no byte of what the user cleared is in any file of the
-//! profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
-//! compaction. The blocks that a file system or a disk keeps of files that became shorter are out of reach.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "of the host's half of the crate: the disk is what it is about"
-)]
+//! Here is what is stored and when it is deleted; [`file`] has how SQLite treats the files, [`schema`] the
+//! tables and their versions.
 
 mod error;
 mod file;
@@ -37,7 +17,27 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use error::JournalError;
 use file::Profile;
 
-/// What a profile remembers. See the overview of its module, in `journal.rs`.
+/// What a profile remembers, in one SQLite file.
+///
+/// Everything that the engine changes is appended here before anything leaves; [`open`](Self::open) gives the
+/// changes back, and the engine that [replays](ascribe_engine::Engine::replay) them is the engine that there
+/// was. So a report that is sent after a crash is the same report, under the same ID: the ID was drawn when the
+/// report was stored.
+///
+/// **What survives what.** [`append`](Self::append) is one transaction: after it, the end of this process at any
+/// moment (SIGKILL too) loses nothing, and a transaction is there whole or not at all. A power cut may lose the
+/// latest transactions, never a part of one, back to the last [`sync`](Self::sync). A host syncs before reports
+/// leave: then nothing that was told to anybody is forgotten, and no budget is spent twice.
+///
+/// **How long it is.** A snapshot of the state takes the place of the changes when these are longer than the
+/// last snapshot ([`wants_compaction`](Self::wants_compaction)). Each compaction writes at most about as much
+/// as the one before and what was appended since, so that appending costs the same on average, however much
+/// is stored; and the journal is never much longer than two snapshots.
+///
+/// **What is deleted.** After [`erase`](Self::erase), no byte of what the user cleared is in any file of the
+/// profile. What goes in the ordinary course (reports that were sent, sources that expired) leaves at the next
+/// [`compact`](Self::compact), which a host calls when it is wanted and when it shuts down. The blocks that a
+/// file system or a disk keeps of files that became shorter are out of reach.
 #[derive(Debug)]
 pub struct Journal {
     db: Connection,
@@ -88,6 +88,7 @@ impl Journal {
         let profile = Profile::open(profile_dir)?;
         let path = profile.journal().to_owned();
         let db = file::connect(&path, migrations)?;
+        profile.sync_directory()?;
         let mut journal = Self { db, profile: Some(profile), size: Size::default(), unsynced: false };
         // What a deletion left in the write-ahead log, when the process ended in the middle of it, goes now.
         journal.empty_log()?;
@@ -128,7 +129,7 @@ impl Journal {
         Ok(size)
     }
 
-    /// Stores changes, all or none of them. See the module's overview for what they survive.
+    /// Stores changes, all or none of them; they survive the end of the process from then on.
     ///
     /// # Errors
     /// When they could not be stored: nothing may be sent then, and the engine that made them is ahead of the
@@ -172,7 +173,8 @@ impl Journal {
 
     /// Deletes, physically, what a state no longer knows, and the undeliverable reports that are to be
     /// forgotten too: after the user, or a site by `Clear-Site-Data`, has cleared something, in place of
-    /// [`append`](Self::append). When it returns, no file of the profile has a byte of it.
+    /// [`append`](Self::append). When it returns, no file of the profile has a byte of it, and it is gone for
+    /// good, whatever happens to process or power. Settings stay.
     ///
     /// # Errors
     /// When something could not be deleted. What was cleared may still be stored then.
@@ -266,8 +268,8 @@ impl Journal {
                 "INSERT OR REPLACE INTO undeliverable (report_id, report, why, at) VALUES (?1, ?2, ?3, ?4)",
                 params![report_id.to_string(), to_json(report), why, at.as_millis()],
             )?;
-            let newest = "SELECT id FROM undeliverable ORDER BY id DESC LIMIT ?1";
-            let older = format!("DELETE FROM undeliverable WHERE id NOT IN ({newest})");
+            let newest_too_many = "SELECT id FROM undeliverable ORDER BY id DESC LIMIT 1 OFFSET ?1";
+            let older = format!("DELETE FROM undeliverable WHERE id <= ({newest_too_many})");
             tx.execute(&older, [Self::MAX_UNDELIVERABLE as i64])
         })?;
         Ok(())
@@ -375,5 +377,128 @@ impl From<rusqlite::Error> for BadRow {
 impl From<rusqlite::types::FromSqlError> for BadRow {
     fn from(error: rusqlite::types::FromSqlError) -> Self {
         Self(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a test reads the files")]
+
+    use super::*;
+
+    const NEXT: &str =
+        "ALTER TABLE settings ADD COLUMN origin TEXT; UPDATE settings SET value = value || '!';";
+
+    #[test]
+    fn older_files_get_what_is_missing_and_keep_what_they_have() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        journal.set_setting("a", "b").expect("room");
+        let change = Change::NextIds { source: 1, report: 2 };
+        journal.append(std::slice::from_ref(&change)).expect("room");
+        drop(journal);
+
+        let migrations = [schema::MIGRATIONS, &[NEXT]].concat();
+        for _ in 0..2 {
+            let (journal, changes) = Journal::open_with(dir.path(), &migrations).expect("an older journal");
+            assert_eq!(changes.as_slice(), std::slice::from_ref(&change));
+            assert_eq!(journal.setting("a").expect("readable").as_deref(), Some("b!"), "once");
+        }
+        let error = Journal::open(dir.path()).expect_err("it is newer now");
+        let known = schema::MIGRATIONS.len() as u32;
+        assert!(matches!(error, JournalError::Newer { version, .. } if version == known + 1), "{error:?}");
+    }
+
+    /// How many numbered changes there is room for in a journal that may not grow.
+    fn fill(journal: &mut Journal) -> u64 {
+        let pages: i64 = journal.db.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a number");
+        journal.db.query_row(&format!("PRAGMA max_page_count = {}", pages + 3), [], |_| Ok(())).expect("set");
+        for n in 0.. {
+            let change = Change::ReportRemoved(ascribe_engine::ReportKey(n));
+            match journal.append(&[change.clone(), change]) {
+                Ok(()) => {}
+                Err(JournalError::Sqlite { source, .. }) if source.to_string().contains("full") => return n,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        unreachable!("there is an end to it")
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_loses_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        let fitting = fill(&mut journal);
+        assert!(fitting > 10, "{fitting}");
+        let expected: Vec<_> = (0..fitting).flat_map(|n| [n, n]).collect();
+        let stored = |changes: Vec<Change>| -> Vec<u64> {
+            let key = |change| match change {
+                Change::ReportRemoved(key) => key.0,
+                other => panic!("{other:?}"),
+            };
+            changes.into_iter().map(key).collect()
+        };
+        assert_eq!(stored(journal.changes().expect("readable")), expected);
+        drop(journal);
+        assert_eq!(stored(Journal::open(dir.path()).expect("a journal").1), expected);
+    }
+
+    #[test]
+    fn a_compaction_without_room_leaves_the_changes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        fill(&mut journal);
+        let changes = journal.changes().expect("readable");
+        let many = (0..1000).map(|n| Change::DebugBudgetSpent {
+            context_site: ascribe_headers::Site::parse(&format!("https://site{n}.example")).expect("a site"),
+            reporting_origin: ascribe_headers::SuitableOrigin::parse("https://ads.example")
+                .expect("an origin"),
+            time: Time::from_millis(n),
+            budget: 1,
+            source: None,
+        });
+        let engine =
+            ascribe_engine::Engine::replay(ascribe_engine::Config::default(), &many.collect::<Vec<_>>());
+        journal.compact(engine.state()).expect_err("there is no room");
+        assert_eq!(journal.changes().expect("readable"), changes);
+        journal.erase(engine.state(), |_| true).expect_err("there is no room");
+        drop(journal);
+        assert_eq!(Journal::open(dir.path()).expect("a journal").1, changes);
+    }
+
+    /// What a process leaves that was killed after the deletion was stored and before the log was empty.
+    #[test]
+    fn an_erasure_that_was_interrupted_is_finished_when_the_profile_is_opened() {
+        let (dir, copy) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        let change = Change::AttributionForgotten(ascribe_engine::ReportKey(412_444_888_111_012));
+        journal.append(&[change]).expect("room");
+        journal.replace(&State::default(), |_| Ok(())).expect("room");
+        for name in ["ascribe.sqlite3", "ascribe.sqlite3-wal"] {
+            std::fs::copy(dir.path().join(name), copy.path().join(name)).expect("room");
+        }
+        let says_it = || {
+            std::fs::read_dir(copy.path()).expect("a directory").any(|entry| {
+                let bytes = std::fs::read(entry.expect("a file").path()).expect("readable");
+                bytes.windows(15).any(|window| window == b"412444888111012")
+            })
+        };
+        assert!(says_it());
+        let (_journal, changes) = Journal::open(copy.path()).expect("the journal of a killed process");
+        assert_eq!(changes, State::default().snapshot());
+        assert!(!says_it());
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
+        journal.set_setting("a", "b").expect("room");
+        drop(journal);
+        let migrations = [schema::MIGRATIONS, &[NEXT, "UPDATE nothing SET a = 1"]].concat();
+        Journal::open_with(dir.path(), &migrations).expect_err("there is no such table");
+        let (journal, _) = Journal::open(dir.path()).expect("still version 1");
+        assert_eq!(journal.setting("a").expect("readable").as_deref(), Some("b"));
     }
 }

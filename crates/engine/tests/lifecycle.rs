@@ -2,7 +2,10 @@
 
 mod common;
 
-use ascribe_engine::{Attribution, Change, Config, Engine, Verdict};
+use ascribe_engine::{
+    Attribution, Change, Config, Engine, PendingReport, SourceOutcome, TestSwitches, Verdict,
+};
+use ascribe_headers::SourceDebugType;
 use ascribe_reports::{Duration, Time};
 use common::{World, at};
 use serde_json::json;
@@ -86,16 +89,20 @@ fn local_testing_mode_has_neither_noise_nor_delay() {
 #[test]
 fn noise_and_delay_are_switched_on_their_own_and_while_it_runs() {
     for (no_noise, no_delay) in [(false, false), (true, false), (false, true), (true, true)] {
-        let mut world = World::new(Config::default());
+        let mut world = World::noisy();
+        let _ = world.source(0, "before");
+        assert_eq!(world.engine.state().report_count(), 1, "the fake report of a noised source");
         world.engine.set_test_switches(TestSwitches { no_noise, no_delay });
-        world.draws.response = Some(vec![]);
-        let noised = world.source(0, "ads").outcome == SourceOutcome::Stored(SourceDebugType::Noised);
-        assert_eq!(noised, !no_noise);
-        world.draws.response = None;
-        let _ = world.source(1, "ads");
+        let outcome = world.source(1, "ads").outcome;
+        assert_eq!(outcome == SourceOutcome::Stored(SourceDebugType::Noised), !no_noise);
+
+        // At event level, a noised source reports what was drawn; otherwise, a trigger's report waits or not.
         let _ = world.trigger(10, "ads");
-        let due = world.engine.due(at(10)).count();
-        assert_eq!(due, if no_delay { 2 } else { 0 }, "{no_noise} {no_delay}");
+        let due = world.engine.due(at(10)).map(|stored| &stored.report);
+        let (event, aggregatable): (Vec<_>, Vec<_>) =
+            due.partition(|report| matches!(report, PendingReport::Event(_)));
+        assert_eq!(event.len(), usize::from(no_noise && no_delay), "{no_noise} {no_delay}");
+        assert_eq!(aggregatable.len(), usize::from(no_delay), "{no_noise} {no_delay}");
     }
 }
 

@@ -87,6 +87,7 @@ fn an_infinite_epsilon_is_left_to_the_vendor() {
     let source = parse(br#"{"destination":"https://shop.example"}"#);
     assert_eq!(source.event_level_epsilon.get(), f64::INFINITY);
     assert_eq!(parse(source.to_json().as_bytes()), source);
+    assert_eq!(SourceRegistration::restore(&source.to_json(), SourceType::Event).expect("printed"), source);
 }
 
 /// A field that is sometimes there.
@@ -286,7 +287,9 @@ proptest! {
         let source = parsed.into_result().map_err(|e| TestCaseError::fail(format!("{e:?}\n{json}")))?;
         let again = reprinted_source(&source.to_json(), source_type);
         prop_assert_eq!(again.to_json(), source.to_json());
-        prop_assert_eq!(again, source);
+        prop_assert_eq!(&again, &source);
+        let restored = SourceRegistration::restore(&source.to_json(), source_type);
+        prop_assert_eq!(restored.map_err(|why| TestCaseError::fail(why.to_string()))?, source);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use rusqlite::ErrorCode;
 pub enum JournalError {
     /// The profile is open, here or in another process.
     #[error(
-        "{} is in use by another Ascribe; close that one, or choose another profile directory",
+        "{} is in use, by another Ascribe or a program that reads its journal; \
+         close that one, or choose another profile directory",
         .path.display()
     )]
     InUse {

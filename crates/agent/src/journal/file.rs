@@ -1,5 +1,8 @@
 //! The files of a profile: whom they belong to, and how SQLite treats them.
+#![expect(clippy::disallowed_methods, reason = "the host's half of the crate has a disk")]
 
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
@@ -47,6 +50,15 @@ impl Profile {
         &self.journal
     }
 
+    /// Makes new files survive a power cut.
+    pub(super) fn sync_directory(&self) -> Result<(), JournalError> {
+        #[cfg(unix)]
+        if let Some(dir) = self.journal.parent() {
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(JournalError::io(dir))?;
+        }
+        Ok(())
+    }
+
     /// Makes the write-ahead log survive a power cut. What is no longer in it, SQLite has synced itself.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
         let mut log = self.journal.clone().into_os_string();
@@ -59,7 +71,7 @@ impl Profile {
 fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.mode(0o700);
     builder.recursive(true).create(dir)
 }
 
@@ -67,10 +79,10 @@ fn make_private_dir(dir: &Path) -> std::io::Result<()> {
 fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.mode(0o600);
     let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
     #[cfg(unix)]
-    file.set_permissions(fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600)))?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
     Ok(file)
 }
 
@@ -78,6 +90,8 @@ fn private_file(path: &Path) -> std::io::Result<File> {
 pub(super) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, JournalError> {
     let failed = JournalError::of(path);
     let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&failed)?;
+    // Who has it open keeps it open: waiting is no use.
+    db.busy_timeout(std::time::Duration::ZERO).map_err(&failed)?;
     db.execute_batch(SAFETY).map_err(&failed)?;
     let version = match schema::format(&db).map_err(&failed)? {
         Format::Journal(version) => version,
@@ -111,7 +125,7 @@ const SAFETY: &str = "
 
 /// With a write-ahead log, a transaction that is only written, and not synced, already survives the end of the
 /// process, and a power cut leaves whole transactions. Syncing each would make every registration wait for
-/// the disk, a hundred for a page with a hundred pixels; [`Profile::sync`] does it when it matters.
+/// the disk, a hundred times for a page with a hundred pixels; [`Profile::sync`] does it when it matters.
 const DURABILITY: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;";

@@ -97,6 +97,9 @@ impl UserAgent {
         let mut tasks = std::mem::take(&mut *self.0.tasks());
         tasks.shutdown().await;
         let mut core = self.0.lock();
+        // Tasks that ended before they began have not said so.
+        core.workers = 0;
+        self.0.idle.notify_waiters();
         if let Err(error) = core.keep_clock().and_then(|()| core.journal.sync()) {
             tracing::warn!(%error, "the clock could not be kept");
         }

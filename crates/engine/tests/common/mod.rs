@@ -8,26 +8,29 @@ use ascribe_privacy::TriggerStates;
 use ascribe_reports::{Duration, ReportId, Time};
 use serde_json::{Value, json};
 
-/// No noise, no null reports, no delay.
+/// No noise, no null reports, no delay; or the longest delay, and one fake report for each source.
 #[derive(Default)]
-pub(crate) struct Quiet(u128);
+pub(crate) struct Quiet {
+    report_ids: u128,
+    noisy: bool,
+}
 
 impl Draws for Quiet {
     fn randomized_response(&mut self, _: &SourceRegistration, _: &TriggerStates) -> Option<Vec<FakeReport>> {
-        None
+        self.noisy.then(|| vec![FakeReport { trigger_data: 0, window: 0 }])
     }
 
     fn null_report(&mut self, _: u32, _: f64) -> bool {
         false
     }
 
-    fn aggregatable_report_delay(&mut self, _: Duration) -> Duration {
-        Duration::default()
+    fn aggregatable_report_delay(&mut self, span: Duration) -> Duration {
+        if self.noisy { span } else { Duration::default() }
     }
 
     fn report_id(&mut self) -> ReportId {
-        self.0 += 1;
-        ReportId::from_u128(self.0)
+        self.report_ids += 1;
+        ReportId::from_u128(self.report_ids)
     }
 }
 
@@ -47,6 +50,13 @@ pub(crate) fn at(seconds: i64) -> Time {
 impl World {
     pub(crate) fn new(config: Config) -> Self {
         Self { engine: Engine::new(config), draws: Quiet::default() }
+    }
+
+    /// One whose draws are noisy.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn noisy() -> Self {
+        let draws = Quiet { noisy: true, ..Quiet::default() };
+        Self { engine: Engine::new(Config::default()), draws }
     }
 
     /// A navigation source on `news` for `shop`, with one aggregation key and debug reporting.

@@ -14,6 +14,8 @@ pub(crate) fn source_header(header: &[u8]) {
             let printed = source.to_json();
             let again = SourceRegistration::parse(printed.as_bytes(), source_type, &vendor);
             assert_eq!(again.value.as_ref(), Some(&source), "{printed}");
+            let restored = SourceRegistration::restore(&printed, source_type);
+            assert_eq!(restored.unwrap_or_else(|why| panic!("{why}: {printed}")), source);
         }
         let options = ValidateOptions { source_type, note_disclosure: true, ..Default::default() };
         let report = validate(HeaderName::RegisterSource, header, &options);
