@@ -76,6 +76,13 @@ impl Surface {
     }
 }
 
+impl Surface {
+    /// Whether it is the document of a page or frame.
+    pub(crate) fn is_navigation(self) -> bool {
+        matches!(self, Self::Link | Self::WindowOpen | Self::Navigation)
+    }
+}
+
 impl fmt::Display for Surface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -2,13 +2,14 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use ascribe_agent::UserAgent;
 use rustix::process::geteuid;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
-    LaunchError, LaunchOptions, Page, PageError,
+    Attempt, LaunchError, LaunchOptions, Page, PageError,
     cdp::{self, ProtocolError},
     chromium::{self, Process, Profile},
     host::Host,
@@ -38,7 +39,12 @@ impl Browser {
         let arguments = chromium::arguments(&options, profile.path(), geteuid().is_root())?;
         let (mut process, pipes) = Process::start(&program, &arguments, home.as_deref())?;
         let (client, reader) = cdp::connect(pipes);
-        let host = Host::new(client);
+        let journal = match options.profile {
+            Some(_) => ascribe_agent::Profile::Dir(profile.path().join("ascribe")),
+            None => ascribe_agent::Profile::Ephemeral,
+        };
+        let agent = ascribe_agent::Options { network: options.network, ..options.agent };
+        let host = Host::open(client, journal, agent, options.third_party_cookies)?;
         let events = host.clone();
         tokio::spawn(async move { reader.run(&events).await });
         match timeout(START, host.start()).await {
@@ -80,6 +86,31 @@ impl Browser {
         Ok(pages)
     }
 
+    /// What becomes of every response that registers something, or should, from now on.
+    #[must_use]
+    pub fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.host.subscribe()
+    }
+
+    /// The user agent of the default browser context.
+    #[must_use]
+    pub fn user_agent(&self) -> UserAgent {
+        self.host.default_agent()
+    }
+
+    /// The user agents of all browser contexts, with Chromium's names for them; the default one has none, and is
+    /// the first.
+    #[must_use]
+    pub fn contexts(&self) -> Vec<(Option<Arc<str>>, UserAgent)> {
+        self.host.agents()
+    }
+
+    /// Waits until no request was under way for 150 ms, and what came back is processed. A page that always has
+    /// one under way is never idle.
+    pub async fn idle(&self) {
+        self.host.idle().await;
+    }
+
     /// Waits until Chromium is gone, by itself or by the user.
     pub async fn closed(&self) {
         // The sender lives as long as the host.
@@ -103,6 +134,9 @@ impl Browser {
         let closed = self.host.client().ask(None, "Browser.close", json!({}));
         // It may close the pipe before it has answered.
         let _ = closed.within::<Value>(Duration::from_secs(2)).await;
+        for (_, agent) in self.host.agents() {
+            agent.shutdown().await;
+        }
         if let Err(error) = self.process.end().await {
             tracing::warn!(%error, "Chromium's end was not seen");
         }

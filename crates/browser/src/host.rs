@@ -1,19 +1,53 @@
 //! Everything between Chromium's events and the agent.
 //!
-//! The host attaches to every page, frame and worker before it runs ([`targets`]), and knows which frame stands
-//! in which page ([`frames`]).
+//! The host attaches to every page, frame and worker before it runs and gives it the shim ([`targets`]); it knows
+//! which frame stands in which page and what its document may do ([`frames`], [`documents`]). It holds every
+//! request until it is clear what it is eligible for ([`intercept`], [`questions`]), and hands each response,
+//! once, to the agent ([`responses`], [`registrar`]) of its browser context ([`contexts`]).
+//!
+//! Events are handled where they are read and wait for nothing; what has to wait is a task of its own.
 
+mod console;
+mod contexts;
+mod documents;
 mod frames;
+mod held;
+mod intercept;
+mod marker;
+mod owner;
 mod protocol;
+mod questions;
+mod registrar;
+mod requests;
+mod responses;
 mod targets;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::sync::watch;
+use ascribe_agent::{OpenError, Options, Profile};
+use ascribe_headers::{Eligibility, RequestHeaders, SupportedRegistrars};
+use serde_json::{Value, json};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, watch},
+    time::{Instant, sleep},
+};
 
-use crate::cdp::{Client, Event, Events, ProtocolError, SessionId};
+use crate::{
+    Attempt, ThirdPartyCookies,
+    cdp::{Client, Event, Events, ProtocolError, SessionId},
+};
 
-use self::{frames::Frames, targets::Targets};
+use self::{
+    contexts::Contexts, documents::Coming, frames::Frames, marker::Secret, questions::Questions,
+    registrar::Registrar, requests::Requests, targets::Targets,
+};
 
 pub(crate) use self::targets::PageState;
 
@@ -23,20 +57,81 @@ pub(crate) struct Host(Arc<Inner>);
 
 struct Inner {
     client: Client,
+    runtime: Handle,
+    secret: Secret,
+    cookies: ThirdPartyCookies,
+    supported: SupportedRegistrars,
     targets: Mutex<Targets>,
     frames: Mutex<Frames>,
+    coming: Mutex<Coming>,
+    requests: Mutex<Requests>,
+    questions: Mutex<Questions>,
+    contexts: Mutex<Contexts>,
+    registrar: Registrar,
+    attempts: broadcast::Sender<Attempt>,
+    /// Console messages on their way.
+    messages: AtomicUsize,
+    /// Tasks that are not done.
+    busy: AtomicUsize,
     closed: watch::Sender<bool>,
 }
 
+/// Chromium has this long to answer for the first time.
+const START: Duration = Duration::from_secs(60);
+/// The browser is idle when nothing was under way for so long.
+const QUIET: Duration = Duration::from_millis(150);
+const POLL: Duration = Duration::from_millis(10);
+
 impl Host {
-    pub(crate) fn new(client: Client) -> Self {
-        let (closed, _) = watch::channel(false);
-        Self(Arc::new(Inner { client, targets: Mutex::default(), frames: Mutex::default(), closed }))
+    pub(crate) fn open(
+        client: Client,
+        profile: Profile,
+        options: Options,
+        cookies: ThirdPartyCookies,
+    ) -> Result<Self, OpenError> {
+        let supported = options.supported;
+        let inner = Inner {
+            client,
+            runtime: Handle::current(),
+            secret: Secret::new(),
+            cookies,
+            supported,
+            targets: Mutex::default(),
+            frames: Mutex::default(),
+            coming: Mutex::default(),
+            requests: Mutex::default(),
+            questions: Mutex::default(),
+            contexts: Mutex::new(Contexts::open(profile, options)?),
+            registrar: Registrar::start(),
+            attempts: registrar::attempts(),
+            messages: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            closed: watch::channel(false).0,
+        };
+        Ok(Self(Arc::new(inner)))
     }
 
-    /// Attaches to everything that there is and will be.
+    /// Holds every request from now on, and attaches to everything that there is and will be.
     pub(crate) async fn start(&self) -> Result<(), ProtocolError> {
+        let everything = json!({"patterns": [{"urlPattern": "*", "requestStage": "Request"}]});
+        self.client().ask(None, "Fetch.enable", everything).within::<Value>(START).await?;
         self.attach_to_everything().await
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Attempt> {
+        self.0.attempts.subscribe()
+    }
+
+    /// Waits until no request was under way for a moment, and everything is processed.
+    pub(crate) async fn idle(&self) {
+        let mut quiet_since = Instant::now();
+        while quiet_since.elapsed() < QUIET {
+            sleep(POLL).await;
+            if self.0.busy.load(Ordering::Acquire) > 0 || self.requests().under_way() > 0 {
+                quiet_since = Instant::now();
+            }
+        }
+        self.registrar().idle().await;
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -48,12 +143,73 @@ impl Host {
         self.0.closed.subscribe()
     }
 
+    /// The headers of a request; `None` when there are none to set.
+    fn request_headers(&self, eligibility: Eligibility) -> Option<RequestHeaders> {
+        RequestHeaders::new(eligibility, self.0.supported, None)
+    }
+
+    /// Runs a task that [`idle`](Self::idle) waits for.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        struct Busy(Host);
+        impl Drop for Busy {
+            fn drop(&mut self) {
+                self.0.0.busy.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        self.0.busy.fetch_add(1, Ordering::AcqRel);
+        let busy = Busy(self.clone());
+        self.0.runtime.spawn(async move {
+            task.await;
+            drop(busy);
+        });
+    }
+
+    fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    fn cookies(&self) -> ThirdPartyCookies {
+        self.0.cookies
+    }
+
+    fn registrar(&self) -> &Registrar {
+        &self.0.registrar
+    }
+
+    fn attempts(&self) -> &broadcast::Sender<Attempt> {
+        &self.0.attempts
+    }
+
+    fn messages(&self) -> &AtomicUsize {
+        &self.0.messages
+    }
+
     fn targets(&self) -> MutexGuard<'_, Targets> {
         lock(&self.0.targets)
     }
 
     fn frames(&self) -> MutexGuard<'_, Frames> {
         lock(&self.0.frames)
+    }
+
+    fn coming(&self) -> MutexGuard<'_, Coming> {
+        lock(&self.0.coming)
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        lock(&self.0.requests)
+    }
+
+    fn questions(&self) -> MutexGuard<'_, Questions> {
+        lock(&self.0.questions)
+    }
+
+    fn contexts(&self) -> MutexGuard<'_, Contexts> {
+        lock(&self.0.contexts)
     }
 }
 
@@ -65,34 +221,65 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Events for Host {
     fn event(&self, event: &Event<'_>) {
         tracing::trace!(method = event.method, session = event.session, "{}", event.beginning());
-        let session = event.session.map(SessionId::from);
-        match (event.method, session) {
-            ("Target.attachedToTarget", session) => {
-                event.parse().into_iter().for_each(|attached| self.attached(attached, session.as_ref()));
+        match (event.method, event.session.map(SessionId::from)) {
+            ("Fetch.requestPaused", _) => with(event, |paused| self.paused(paused)),
+            ("Network.requestWillBeSent", Some(session)) => with(event, |sent| self.announced(sent, session)),
+            ("Network.responseReceivedExtraInfo", Some(_)) => with(event, |extra| self.extra_info(&extra)),
+            ("Network.responseReceived", Some(_)) => {
+                with(event, |received| self.response_received(&received))
             }
-            ("Target.detachedFromTarget", _) => {
-                event.parse().into_iter().for_each(|detached| self.detached(&detached));
-            }
-            ("Target.targetCrashed" | "Inspector.targetCrashed", Some(session)) => self.crashed(&session),
+            ("Network.loadingFinished", Some(_)) => with(event, |ended| self.loading_ended(&ended, true)),
+            ("Network.loadingFailed", Some(_)) => with(event, |ended| self.loading_ended(&ended, false)),
+            ("Target.attachedToTarget", _) => with(event, |attached| self.attached(attached)),
+            ("Target.detachedFromTarget", _) => with(event, |detached| self.detached(&detached)),
+            ("Inspector.targetCrashed", Some(session)) => self.crashed(&session),
             ("Page.frameAttached", Some(session)) => {
-                event.parse().into_iter().for_each(|attached| self.frame_attached(&attached, &session));
+                with(event, |frame| self.frame_attached(&frame, &session))
             }
             ("Page.frameNavigated", Some(session)) => {
-                event.parse().into_iter().for_each(|navigated| self.frame_navigated(navigated, &session));
+                with(event, |frame| self.frame_navigated(frame, &session))
             }
-            ("Page.frameDetached", _) => {
-                event.parse().into_iter().for_each(|detached| self.frame_detached(&detached));
-            }
+            ("Page.frameDetached", _) => with(event, |detached| self.frame_detached(&detached)),
             ("Page.loadEventFired", Some(session)) => self.loaded(&session),
             _ => {}
         }
     }
 
-    fn skipped(&self, _beginning: &[u8]) {
+    fn skipped(&self, beginning: &[u8]) {
         tracing::warn!("a message of Chromium's is too long");
+        // A request that posts that much is held all the same.
+        let beginning = String::from_utf8_lossy(beginning);
+        if let Some(id) = held_request(&beginning) {
+            self.client().tell(None, "Fetch.continueRequest", json!({"requestId": id}));
+        }
     }
 
     fn closed(&self) {
         self.0.closed.send_replace(true);
+    }
+}
+
+fn with<T: serde::de::DeserializeOwned>(event: &Event<'_>, handle: impl FnOnce(T)) {
+    if let Some(params) = event.parse() {
+        handle(params);
+    }
+}
+
+/// The name of the request that a message tells, by how the message begins.
+fn held_request(beginning: &str) -> Option<&str> {
+    let params = beginning.strip_prefix(r#"{"method":"Fetch.requestPaused","params":{"requestId":""#)?;
+    params.split_once('"').map(|(id, _)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_request_is_named_by_the_beginning_of_its_message() {
+        let message =
+            r#"{"method":"Fetch.requestPaused","params":{"requestId":"interception-job-7.0","request":{"u"#;
+        assert_eq!(held_request(message), Some("interception-job-7.0"));
+        assert_eq!(held_request(r#"{"method":"Network.dataReceived","params":{"requestId":"1"#), None);
     }
 }

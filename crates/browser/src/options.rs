@@ -7,7 +7,7 @@ use std::{
     process::ExitStatus,
 };
 
-use ascribe_agent::{NetworkError, NetworkOptions};
+use ascribe_agent::{NetworkError, NetworkOptions, OpenError};
 
 use crate::ProtocolError;
 
@@ -29,6 +29,8 @@ pub struct LaunchOptions {
     pub network: NetworkOptions,
     /// Whether pages have them.
     pub third_party_cookies: ThirdPartyCookies,
+    /// The user agents; how they reach servers is what [`network`](Self::network) says.
+    pub agent: ascribe_agent::Options,
     /// Further arguments for Chromium.
     pub extra_arguments: Vec<OsString>,
 }
@@ -73,6 +75,9 @@ pub enum LaunchError {
     /// The network options are unusable.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The profile's user agent cannot be opened.
+    #[error(transparent)]
+    Agent(#[from] OpenError),
     /// The program does not start.
     #[error("{} does not start: {source}", .path.display())]
     Start {

@@ -2,10 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use ascribe_agent::{Container, NavigationId, PermissionsPolicy};
+use url::Url;
+
 use crate::cdp::SessionId;
 
 use super::{
     Host,
+    documents::ComingDocument,
     protocol::{
         FrameAttached, FrameDetached, FrameId, FrameInfo, FrameNavigated, FrameTree, LoaderId, TargetInfo,
     },
@@ -24,6 +28,10 @@ pub(super) struct Frame {
     /// The session of the process that it is in.
     pub(super) session: SessionId,
     pub(super) document: Document,
+    /// The one before, whose last requests may come after the next one's beginning.
+    previous: Option<Document>,
+    /// The attributes `allow` and `src` of its element.
+    container: (Option<String>, Option<String>),
     /// The frame that opened the page, for a main frame.
     pub(super) opener: Option<FrameId>,
     /// Whether it is a fenced frame, or in one.
@@ -39,6 +47,10 @@ pub(super) struct Document {
     /// Serialized; `null` or the like for an opaque one.
     pub(super) origin: String,
     pub(super) secure: bool,
+    /// Whether it may use the API; not known where no navigation was seen.
+    pub(super) policy: Option<PermissionsPolicy>,
+    /// The navigation of an eligible link that it is the end of.
+    pub(super) landing: Option<NavigationId>,
 }
 
 impl Document {
@@ -48,7 +60,18 @@ impl Document {
             url: info.url,
             origin: info.security_origin,
             secure: info.secure_context_type.starts_with("Secure"),
+            policy: None,
+            landing: None,
         }
+    }
+}
+
+impl Frame {
+    /// The document that a request is of.
+    pub(super) fn document_of(&self, loader: Option<&LoaderId>) -> &Document {
+        let previous =
+            self.previous.as_ref().filter(|previous| loader.is_some() && previous.loader.as_ref() == loader);
+        previous.unwrap_or(&self.document)
     }
 }
 
@@ -97,9 +120,57 @@ impl Frames {
             parent: parent.cloned(),
             session: Arc::clone(session),
             document: Document::default(),
+            previous: None,
+            container: (None, None),
             opener: None,
             fenced,
         })
+    }
+
+    /// What a frame's element says.
+    pub(super) fn contained(&mut self, id: &FrameId, allow: Option<String>, src: Option<String>) {
+        let parent = self.frames.get(id).and_then(|frame| frame.parent.as_ref());
+        let base = parent.and_then(|parent| Url::parse(&self.frames.get(parent)?.document.url).ok());
+        let absolute = |src: String| Url::options().base_url(base.as_ref()).parse(&src).ok();
+        let src = src.and_then(absolute).map(String::from);
+        if let Some(frame) = self.frames.get_mut(id) {
+            frame.container = (allow, src);
+        }
+    }
+
+    /// The frames of the page that a frame is in, and of the one that opened it; and all others of the same
+    /// browser context.
+    pub(super) fn around(
+        &self,
+        id: &FrameId,
+        context_of: impl Fn(&str) -> Option<Arc<str>>,
+    ) -> (Vec<FrameId>, Vec<FrameId>) {
+        let Some((own, top)) = self.top(id) else { return (Vec::new(), Vec::new()) };
+        let context = context_of(&top.session);
+        let opener = top.opener.as_ref().and_then(|opener| self.top(opener)).map(|(opener, _)| opener);
+        let of_context = self.frames.iter().filter(|(_, frame)| context_of(&frame.session) == context);
+        let is_related =
+            |id: &FrameId| self.top(id).is_some_and(|(top, _)| top == own || Some(top) == opener);
+        of_context.map(|(id, _)| Arc::clone(id)).partition(is_related)
+    }
+
+    /// Puts a document into a frame, and gives back the one before.
+    fn commit(&mut self, info: FrameInfo, coming: ComingDocument, session: &SessionId) -> Document {
+        let (id, parent) = (Arc::clone(&info.id), info.parent_id.clone());
+        let header = coming.policy.as_deref().map(str::as_bytes);
+        let around = parent.as_ref().and_then(|parent| self.frames.get(parent)?.document.policy.clone());
+        let mut document = Document { landing: coming.landing, ..Document::of(info) };
+        let frame = self.frame(&id, parent.as_ref(), session);
+        frame.session = Arc::clone(session);
+        let (allow, src) = &frame.container;
+        let container = Container { allow: allow.as_deref(), src: src.as_deref() };
+        document.policy = Some(match around {
+            Some(around) => PermissionsPolicy::of_nested(&around, container, &document.origin, header),
+            None => PermissionsPolicy::of_top_level(&document.origin, header),
+        });
+        let before = std::mem::replace(&mut frame.document, document);
+        frame.previous = Some(before.clone());
+        before
     }
 
     fn remove(&mut self, id: &str) {
@@ -128,18 +199,17 @@ impl Host {
 
     pub(super) fn frame_navigated(&self, navigated: FrameNavigated, session: &SessionId) {
         let info = navigated.frame;
-        let id = Arc::clone(&info.id);
-        let loader = Arc::clone(&info.loader_id);
+        let (id, loader) = (Arc::clone(&info.id), Arc::clone(&info.loader_id));
         let is_main = info.parent_id.is_none();
         let unreachable = info.unreachable_url.clone();
-        {
-            let mut frames = self.frames();
-            let frame = frames.frame(&id, info.parent_id.as_ref(), session);
-            frame.session = Arc::clone(session);
-            frame.document = Document::of(info);
-        }
+        let coming = self.coming().take(&loader).unwrap_or_default();
+        let before = self.frames().commit(info, coming, session);
+        self.questions().forget(&id);
         if is_main {
             self.page_navigated(&id, &loader, unreachable);
+            if let Some(landing) = before.landing {
+                self.navigation_ended(&Arc::new(self.owner(&id, None)), landing);
+            }
         }
     }
 

@@ -87,3 +87,101 @@ pub(super) struct FrameTree {
     #[serde(default)]
     pub(super) child_frames: Vec<FrameTree>,
 }
+
+/// A request or a response that Chromium holds until the host says how it goes on.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RequestPaused {
+    pub(super) request_id: Arc<str>,
+    pub(super) request: PausedRequest,
+    pub(super) frame_id: FrameId,
+    pub(super) resource_type: ResourceType,
+    #[serde(default)]
+    pub(super) response_error_reason: Option<String>,
+    #[serde(default)]
+    pub(super) response_status_code: Option<u16>,
+    #[serde(default)]
+    pub(super) response_headers: Vec<Header>,
+    #[serde(default)]
+    pub(super) network_id: Option<Arc<str>>,
+    #[serde(default)]
+    pub(super) redirected_request_id: Option<Arc<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PausedRequest {
+    /// Without the fragment.
+    pub(super) url: String,
+    /// With its `#`.
+    #[serde(default)]
+    pub(super) url_fragment: String,
+    pub(super) headers: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Clone, Deserialize, serde::Serialize)]
+pub(super) struct Header {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// What a request is for, as far as it matters here.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub(super) enum ResourceType {
+    Document,
+    Image,
+    Script,
+    Preflight,
+    #[serde(other)]
+    Other,
+}
+
+/// What the process of a frame or worker says of a request that it makes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RequestWillBeSent {
+    pub(super) request_id: Arc<str>,
+    pub(super) loader_id: LoaderId,
+}
+
+/// The headers of one response as they came over the wire.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ResponseReceivedExtraInfo {
+    pub(super) request_id: Arc<str>,
+    /// Repeated fields are joined by line feeds.
+    pub(super) headers: serde_json::Map<String, serde_json::Value>,
+    pub(super) status_code: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ResponseReceived {
+    pub(super) request_id: Arc<str>,
+    pub(super) response: ReceivedResponse,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReceivedResponse {
+    #[serde(default)]
+    pub(super) from_disk_cache: bool,
+    #[serde(default)]
+    pub(super) from_service_worker: bool,
+    pub(super) headers: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LoadingEnded {
+    pub(super) request_id: Arc<str>,
+}
+
+/// The fields of such a map, one for each line of a value.
+pub(super) fn fields(map: &serde_json::Map<String, serde_json::Value>) -> Vec<(String, String)> {
+    let lines = |(name, value): (&String, &serde_json::Value)| {
+        let value = value.as_str().unwrap_or_default();
+        value.split('\n').map(|line| (name.clone(), line.to_owned())).collect::<Vec<_>>()
+    };
+    map.iter().flat_map(lines).collect()
+}

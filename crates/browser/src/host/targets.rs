@@ -13,6 +13,7 @@ use crate::cdp::{ProtocolError, SessionId};
 use super::{
     Host,
     protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
+    requests::MAX_BACKGROUND,
 };
 
 /// What is attached to.
@@ -72,6 +73,10 @@ impl Kind {
         }
     }
 
+    pub(super) fn is_worker(self) -> bool {
+        matches!(self, Self::DedicatedWorker | Self::SharedWorker | Self::ServiceWorker)
+    }
+
     fn has_frames(self) -> bool {
         matches!(self, Self::Page | Self::Iframe)
     }
@@ -82,10 +87,17 @@ impl Targets {
         self.sessions.get(session)
     }
 
+    /// The worker with this name.
+    pub(super) fn worker(&self, id: &str) -> Option<&Target> {
+        self.sessions.values().find(|target| target.kind.is_worker() && &*target.id == id)
+    }
+
     fn page(&mut self, id: &Arc<str>) -> &watch::Sender<PageState> {
         self.pages.entry(Arc::clone(id)).or_insert_with(|| watch::channel(PageState::default()).0)
     }
 }
+
+const SHIM: &str = include_str!("../../shim/shim.js");
 
 /// The target's tree of frames has this long to arrive.
 const FRAME_TREE: Duration = Duration::from_secs(10);
@@ -113,7 +125,7 @@ impl Host {
             .collect()
     }
 
-    pub(super) fn attached(&self, attached: AttachedToTarget, _parent: Option<&SessionId>) {
+    pub(super) fn attached(&self, attached: AttachedToTarget) {
         let AttachedToTarget { session_id: session, target_info: info } = attached;
         let kind = Kind::of(&info);
         let target = Target {
@@ -125,6 +137,7 @@ impl Host {
         };
         self.targets().sessions.insert(Arc::clone(&session), target);
         if kind.has_frames() {
+            self.first_context(info.browser_context_id.as_ref());
             self.frames().hosted(&info, &session);
         }
         self.prepare(&session, kind);
@@ -143,7 +156,12 @@ impl Host {
             tell("Network.enable", buffers);
             tell("Target.setAutoAttach", auto_attach());
         }
+        if kind.is_worker() {
+            tell("Runtime.evaluate", json!({"expression": self.shim()}));
+        }
         if kind.has_frames() {
+            let shim = json!({"source": self.shim(), "runImmediately": true});
+            tell("Page.addScriptToEvaluateOnNewDocument", shim);
             tell("Page.enable", json!({}));
             let tree = self.client().ask(Some(session), "Page.getFrameTree", json!({}));
             let (host, session) = (self.clone(), Arc::clone(session));
@@ -156,11 +174,21 @@ impl Host {
         tell("Runtime.runIfWaitingForDebugger", json!({}));
     }
 
+    /// The page side of the API.
+    fn shim(&self) -> String {
+        let config = json!({"secret": self.secret().as_str(), "limit": MAX_BACKGROUND});
+        format!("({SHIM})({config})")
+    }
+
     pub(super) fn detached(&self, detached: &DetachedFromTarget) {
         let session = &detached.session_id;
         self.client().session_gone(session);
         let Some(target) = self.targets().sessions.remove(session) else { return };
         self.frames().session_gone(session);
+        for id in self.requests().of_session(session) {
+            self.ends_soon(id);
+        }
+        self.forget_contexts();
         if target.kind == Kind::Page {
             self.page_is_gone(&target.id, session);
         }

@@ -1,0 +1,195 @@
+//! Every request, before it reaches the wire: what it is eligible for, and the headers that say so.
+//!
+//! Spec: "set Attribution Reporting headers", and where the monkeypatches of HTML and Fetch set a request's
+//! eligibility. Here it is found out:
+//! 1. a redirect is what the hop before it was;
+//! 2. a marker of the shim in the fragment says it;
+//! 3. for the document of a page, the page that may have led there is asked ([`super::documents`]);
+//! 4. for an image or script, its frame is asked for the element;
+//! 5. whatever is left is not eligible for sources, and may register triggers.
+
+use std::{sync::Arc, time::Duration};
+
+use ascribe_agent::NavigationId;
+use ascribe_headers::{Eligibility, HeaderName};
+use tokio::time::timeout;
+
+use crate::{Diagnosis, Surface};
+
+use super::{
+    Host,
+    held::Held,
+    marker::Marker,
+    owner::Owner,
+    protocol::{Header, RequestPaused, ResourceType},
+    requests::{MAX_BACKGROUND, Request},
+};
+
+/// The process that makes a request says so before the request is held, nearly always; this is waited for it
+/// otherwise.
+const ANNOUNCEMENT: Duration = Duration::from_millis(250);
+
+impl RequestPaused {
+    /// The name that all hops of the request have.
+    pub(super) fn id(&self) -> Arc<str> {
+        // Requests of the browser itself have no name in the Network domain.
+        self.network_id.clone().unwrap_or_else(|| match self.request_id.rsplit_once('.') {
+            Some((request, _hop)) => request.into(),
+            None => Arc::clone(&self.request_id),
+        })
+    }
+
+    fn is_response(&self) -> bool {
+        self.response_status_code.is_some() || self.response_error_reason.is_some()
+    }
+
+    /// The headers of the API that the page has set itself.
+    fn forged(&self) -> impl Iterator<Item = HeaderName> {
+        self.request.headers.keys().filter_map(|name| HeaderName::from_name(name))
+    }
+}
+
+impl Host {
+    pub(super) fn paused(&self, paused: RequestPaused) {
+        let held = Held::new(self.client(), &paused.request_id);
+        if paused.is_response() {
+            return self.response_paused(&paused, held);
+        }
+        if paused.redirected_request_id.is_some() {
+            return self.redirected(&paused, held);
+        }
+        // Documents are requested by the browser, not by the process that they will be in.
+        let id = paused.id();
+        if paused.resource_type == ResourceType::Document || self.requests().announced(&id).is_some() {
+            return self.begin(paused, held);
+        }
+        let announced = self.requests().wait_for(&id);
+        let host = self.clone();
+        self.spawn(async move {
+            // When it does not come, the frame's present document counts.
+            let _ = timeout(ANNOUNCEMENT, announced).await;
+            host.begin(paused, held);
+        });
+    }
+
+    fn begin(&self, paused: RequestPaused, held: Held) {
+        let announced = self.requests().announced(&paused.id()).cloned();
+        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref()));
+        let forged: Vec<_> = paused.forged().map(|header| Diagnosis::HeaderSetByPage { header }).collect();
+        if !forged.is_empty() {
+            self.diagnose(&owner, &paused, Surface::Subresource, Eligibility::Unset, forged);
+        }
+        if let Some(marker) = self.secret().marker(&paused.request.url_fragment) {
+            return self.marked(&paused, held, owner, marker);
+        }
+        match paused.resource_type {
+            ResourceType::Document => self.document(paused, held, owner),
+            ResourceType::Image | ResourceType::Script => self.element(paused, held, owner),
+            ResourceType::Preflight => self.go_on(&paused, held, None, false),
+            ResourceType::Other => {
+                let plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
+                self.track(&paused, held, plain);
+            }
+        }
+    }
+
+    /// Rule 1.
+    fn redirected(&self, paused: &RequestPaused, held: Held) {
+        let found = {
+            let mut requests = self.requests();
+            let request = requests.redirect(&paused.id(), &paused.request.url);
+            request.map(|request| (request.eligibility, request.surface))
+        };
+        match found {
+            Some((eligibility, surface)) => self.go_on(paused, held, Some(eligibility), intercepts(surface)),
+            None => self.go_on(paused, held, None, paused.resource_type == ResourceType::Document),
+        }
+    }
+
+    /// Rule 2.
+    fn marked(&self, paused: &RequestPaused, held: Held, owner: Arc<Owner>, marker: Marker) {
+        let Marker { eligibility, surface, navigation } = marker;
+        let barrier = owner.standing.as_ref().err().and_then(super::owner::Barrier::diagnosis);
+        if owner.standing.is_err() {
+            self.diagnose(&owner, paused, surface, eligibility, barrier.into_iter().collect());
+            if surface.is_background() {
+                return held.refuse();
+            }
+            return self.go_on(paused, held, None, false);
+        }
+        if surface.is_background() && self.requests().is_full(&owner.frame) {
+            let too_many = Diagnosis::TooManyConcurrentRequests { limit: MAX_BACKGROUND };
+            self.diagnose(&owner, paused, surface, eligibility, vec![too_many]);
+            return held.refuse();
+        }
+        let mut request = Request::new(owner, surface, eligibility);
+        request.navigation = navigation.map(NavigationId);
+        if let Some(navigation) = request.navigation {
+            self.background_request_started(&request.owner, navigation);
+        }
+        self.track(paused, held, request);
+    }
+
+    /// Rule 4.
+    fn element(&self, paused: RequestPaused, held: Held, owner: Arc<Owner>) {
+        let (surface, kind) = match paused.resource_type {
+            ResourceType::Script => (Surface::Script, super::questions::Kind::Script),
+            _ => (Surface::Img, super::questions::Kind::Image),
+        };
+        let host = self.clone();
+        self.spawn(async move {
+            if host.is_attributed(&owner, kind, &paused.request.url).await {
+                match &owner.standing {
+                    Ok(_) => {
+                        let request = Request::new(owner, surface, Eligibility::EventSourceOrTrigger);
+                        return host.track(&paused, held, request);
+                    }
+                    Err(barrier) => {
+                        let diagnosis = barrier.diagnosis().into_iter().collect();
+                        host.diagnose(&owner, &paused, surface, Eligibility::EventSourceOrTrigger, diagnosis);
+                    }
+                }
+            }
+            let plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
+            host.track(&paused, held, plain);
+        });
+    }
+
+    /// Remembers a request and sends it.
+    pub(super) fn track(&self, paused: &RequestPaused, held: Held, request: Request) {
+        let (eligibility, surface) = (request.eligibility, request.surface);
+        let displaced = self.requests().begin(&paused.id(), request, &paused.request.url);
+        if let Some(displaced) = displaced {
+            self.forgotten(&displaced);
+        }
+        self.go_on(paused, held, Some(eligibility), intercepts(surface));
+    }
+
+    /// Sends a request with the headers that its eligibility has, and without those that the page made up.
+    fn go_on(&self, paused: &RequestPaused, held: Held, eligibility: Option<Eligibility>, intercept: bool) {
+        let set = eligibility.and_then(|eligibility| self.request_headers(eligibility));
+        if set.is_none() && paused.forged().next().is_none() {
+            return held.send(None, intercept);
+        }
+        let kept = paused.request.headers.iter().filter(|(name, _)| HeaderName::from_name(name).is_none());
+        let kept = kept.map(|(name, value)| Header {
+            name: name.clone(),
+            value: value.as_str().unwrap_or_default().to_owned(),
+        });
+        let set = set.into_iter().flat_map(|set| {
+            let header = |name: HeaderName, value| Header { name: name.as_str().to_owned(), value };
+            [header(HeaderName::Eligible, set.eligible), header(HeaderName::Support, set.support)]
+        });
+        held.send(Some(kept.chain(set).collect()), intercept);
+    }
+}
+
+/// Whether the responses are held too. That costs time, so that it is done only where the events of the page may
+/// not tell all: for documents, whose headers count before they are shown, and for what may outlive its page.
+fn intercepts(surface: Surface) -> bool {
+    surface.is_background()
+        || matches!(
+            surface,
+            Surface::Link | Surface::WindowOpen | Surface::Navigation | Surface::Fetch | Surface::Xhr
+        )
+}
