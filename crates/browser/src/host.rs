@@ -10,6 +10,7 @@
 mod console;
 mod contexts;
 mod documents;
+mod exempt;
 mod frames;
 mod held;
 mod intercept;
@@ -45,8 +46,8 @@ use crate::{
 };
 
 use self::{
-    contexts::Contexts, documents::Coming, frames::Frames, marker::Secret, questions::Questions,
-    registrar::Registrar, requests::Requests, targets::Targets,
+    contexts::Contexts, documents::Coming, exempt::Exempt, frames::Frames, marker::Secret,
+    questions::Questions, registrar::Registrar, requests::Requests, targets::Targets,
 };
 
 pub(crate) use self::targets::PageState;
@@ -60,6 +61,7 @@ struct Inner {
     runtime: Handle,
     secret: Secret,
     cookies: ThirdPartyCookies,
+    exempt: Exempt,
     supported: SupportedRegistrars,
     targets: Mutex<Targets>,
     frames: Mutex<Frames>,
@@ -88,6 +90,7 @@ impl Host {
         profile: Profile,
         options: Options,
         cookies: ThirdPartyCookies,
+        exempt_origin: Option<String>,
     ) -> Result<Self, OpenError> {
         let supported = options.supported;
         let inner = Inner {
@@ -95,6 +98,7 @@ impl Host {
             runtime: Handle::current(),
             secret: Secret::new(),
             cookies,
+            exempt: Exempt::new(exempt_origin),
             supported,
             targets: Mutex::default(),
             frames: Mutex::default(),
@@ -174,6 +178,10 @@ impl Host {
 
     fn cookies(&self) -> ThirdPartyCookies {
         self.0.cookies
+    }
+
+    fn exempt(&self) -> &Exempt {
+        &self.0.exempt
     }
 
     fn registrar(&self) -> &Registrar {

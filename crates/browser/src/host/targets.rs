@@ -177,7 +177,7 @@ impl Host {
     /// The page side of the API.
     fn shim(&self) -> String {
         let config = json!({"secret": self.secret().as_str(), "limit": MAX_BACKGROUND});
-        format!("({SHIM})({config})")
+        self.exempt().unless_exempt(&format!("({SHIM})({config})"))
     }
 
     pub(super) fn detached(&self, detached: &DetachedFromTarget) {

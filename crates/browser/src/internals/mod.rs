@@ -18,16 +18,21 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     ops::Deref,
     sync::{Arc, PoisonError, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ascribe_agent::UserAgent;
 use ascribe_reports::Time;
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
-use tokio::{net::TcpListener, sync::watch, task::AbortHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast::error::RecvError, watch},
+    task::AbortHandle,
+    time::timeout,
+};
 
 use self::{context::Context, error::Error, guard::Guard};
-use crate::Attempt;
+use crate::{Attempt, Browser};
 
 pub use arguments::parse_duration;
 
@@ -49,6 +54,9 @@ pub struct Internals {
 
 /// The ID of the browser context that has the profile.
 pub const DEFAULT_CONTEXT: &str = "default";
+
+/// A browser context without anything to tell is shown this late.
+const LOOK_FOR_CONTEXTS: Duration = Duration::from_secs(1);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -118,12 +126,47 @@ impl Internals {
         self.shared.guard.token().as_str()
     }
 
-    /// Whether a URL is of this server, whatever its path: pages of it are never given the API, and no other
-    /// page may request anything from it.
+    /// The origin of the page: the [`exempt_origin`](crate::LaunchOptions::exempt_origin) of a browser, which is
+    /// then never given the API there, and lets no other page request anything from it.
     #[must_use]
-    pub fn serves(&self, url: &url::Url) -> bool {
-        let host = url.host_str();
-        url.port() == Some(self.address.port()) && matches!(host, Some("127.0.0.1" | "localhost"))
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Shows what happens in a browser, in all of its contexts, until it is gone.
+    pub async fn follow(&self, browser: &Browser) {
+        let mut attempts = browser.attempts();
+        loop {
+            self.show_contexts(browser.contexts());
+            match timeout(LOOK_FOR_CONTEXTS, attempts.recv()).await {
+                Ok(Ok(attempt)) => {
+                    // Its context may be new.
+                    self.show_contexts(browser.contexts());
+                    self.add_attempt(&attempt);
+                }
+                Ok(Err(RecvError::Lagged(missed))) => tracing::warn!(missed, "attempts are not shown"),
+                Ok(Err(RecvError::Closed)) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn show_contexts(&self, present: Vec<(Option<Arc<str>>, UserAgent)>) {
+        let id = |name: &Option<Arc<str>>| name.as_deref().unwrap_or(DEFAULT_CONTEXT).to_owned();
+        let shown: Vec<_> = self.shared.contexts().iter().map(|context| context.id.clone()).collect();
+        for gone in shown.iter().filter(|shown| present.iter().all(|(name, _)| id(name) != **shown)) {
+            self.remove_context(gone);
+        }
+        for (name, user_agent) in present {
+            let id = id(&name);
+            if !shown.contains(&id) {
+                let label = match &name {
+                    Some(name) => format!("Context {}", name.get(..8).unwrap_or(name)),
+                    None => "Default".to_owned(),
+                };
+                self.add_context(id, label, user_agent);
+            }
+        }
     }
 
     /// Shows a response, in the browser context that it belongs to.

@@ -225,17 +225,3 @@ async fn every_answer_forbids_framing_scripts_of_others_and_storing() {
         assert_eq!(answer.header("access-control-allow-origin"), None, "{of}");
     }
 }
-
-#[tokio::test]
-async fn a_host_can_tell_which_urls_are_of_this_server() {
-    let internals = start().await;
-    let url = |url: &str| url::Url::parse(url).expect("a URL");
-    assert!(internals.serves(&url(&internals.page_address())));
-    let port = authority(&internals).split_once(':').expect("a port").1.to_owned();
-    for host in ["127.0.0.1", "localhost"] {
-        assert!(internals.serves(&url(&format!("http://{host}:{port}/anything"))));
-    }
-    for other in ["http://127.0.0.1:1/".to_owned(), format!("http://evil.example:{port}/")] {
-        assert!(!internals.serves(&url(&other)));
-    }
-}

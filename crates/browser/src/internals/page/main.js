@@ -6,7 +6,7 @@ import { length, moment, utc } from './format.js';
 import { model, TABS } from './tabs.js';
 import { Table } from './table.js';
 
-const state = { revision: -1, tab: undefined, readAt: 0, ticking: true };
+const state = { revision: -1, tab: undefined, asked: 0, readAt: 0, ticking: true };
 const panels = new Map();
 
 for (const tab of TABS) {
@@ -174,8 +174,12 @@ byId('context').addEventListener('change', () => {
 });
 
 async function refresh() {
+  state.asked += 1;
+  const { asked } = state;
   try {
     const [now, reports, attempts] = await Promise.all([get('state'), get('reports'), get('attempts')]);
+    // Another refresh has begun: it knows more, or is of another context.
+    if (asked !== state.asked) return;
     state.revision = Math.min(now.revision, reports.revision, attempts.revision);
     show(now, reports, attempts);
     live('live', true);
@@ -183,7 +187,8 @@ async function refresh() {
     if (error.status === 404 && context.id !== undefined) {
       context.id = undefined;
       toast('That browser context is gone.');
-      return refresh();
+      await refresh();
+      return;
     }
     live(error.status === 401 ? 'open the printed address again' : 'not reachable', false);
     throw error;
