@@ -227,8 +227,12 @@ impl Agent {
         now: Time,
         draws: &mut impl Draws,
     ) -> Vec<Effects<TriggerOutcome>> {
-        let triggers = self.navigations.request_finished(navigation);
+        let triggers = self.take_after_request(navigation);
         self.attribute(triggers, now, draws)
+    }
+
+    pub(crate) fn take_after_request(&mut self, navigation: NavigationId) -> Vec<NewTrigger> {
+        self.navigations.request_finished(navigation)
     }
 
     /// When a deferred trigger has waited long enough.
@@ -243,8 +247,12 @@ impl Agent {
         now: Time,
         draws: &mut impl Draws,
     ) -> Vec<Effects<TriggerOutcome>> {
-        let triggers = self.navigations.take_overdue(now);
+        let triggers = self.take_overdue(now);
         self.attribute(triggers, now, draws)
+    }
+
+    pub(crate) fn take_overdue(&mut self, now: Time) -> Vec<NewTrigger> {
+        self.navigations.take_overdue(now)
     }
 
     /// The page of a navigation is gone, and all its requests have ended.
@@ -254,8 +262,12 @@ impl Agent {
         now: Time,
         draws: &mut impl Draws,
     ) -> Vec<Effects<TriggerOutcome>> {
-        let triggers = self.navigations.ended(navigation);
+        let triggers = self.take_after_navigation(navigation);
         self.attribute(triggers, now, draws)
+    }
+
+    pub(crate) fn take_after_navigation(&mut self, navigation: NavigationId) -> Vec<NewTrigger> {
+        self.navigations.ended(navigation)
     }
 
     fn attribute(

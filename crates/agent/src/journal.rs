@@ -6,16 +6,19 @@
 mod error;
 mod file;
 mod schema;
+#[cfg(test)]
+mod tests;
+mod undeliverable;
 
 use std::path::Path;
 
-use ascribe_engine::{Change, PendingReport, State};
-use ascribe_reports::Time;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use ascribe_engine::{Change, State};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use error::JournalError;
 use file::Profile;
+pub use undeliverable::Undeliverable;
 
 /// What a profile remembers, in one SQLite file.
 ///
@@ -55,31 +58,17 @@ struct Size {
     changes: usize,
 }
 
-/// A report that was given up and is kept for a look at it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Undeliverable {
-    /// The report.
-    pub report: PendingReport,
-    /// What went wrong at last.
-    pub why: String,
-    /// When it was given up.
-    pub at: Time,
-}
-
 /// Fewer bytes of changes are not worth a compaction.
 const WORTH_COMPACTING: usize = 256 * 1024;
 
 impl Journal {
-    /// At most this many undeliverable reports are kept; the newest.
-    pub const MAX_UNDELIVERABLE: usize = 1000;
-
     /// Opens the journal of a profile, a directory that is created when there is none, and gives what was
     /// stored, in order.
     ///
     /// # Errors
     /// [`JournalError::InUse`] when the profile is open, here or in another process, until that has ended;
     /// [`JournalError::Newer`], [`JournalError::NotAJournal`] and [`JournalError::Corrupt`] when the file
-    /// cannot be read; then nothing was changed.
+    /// cannot be read; what it says was not changed then.
     pub fn open(profile_dir: &Path) -> Result<(Self, Vec<Change>), JournalError> {
         Self::open_with(profile_dir, schema::MIGRATIONS)
     }
@@ -193,12 +182,21 @@ impl Journal {
             let mut delete = tx.prepare_cached("DELETE FROM undeliverable WHERE id = ?1")?;
             forgotten.iter().try_for_each(|id| delete.execute([id]).map(|_| ()))
         })?;
-        if self.profile.is_some() {
-            self.empty_log()?;
-            self.db.execute_batch("VACUUM").map_err(self.failed())?;
-            self.empty_log()?;
+        if self.profile.is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.empty_log()?;
+        self.db.execute_batch("VACUUM").map_err(self.failed())?;
+        self.empty_log()?;
+        // SQLite does not sync a log that it has emptied: after a power cut, it could be the old one.
+        self.unsynced = true;
+        self.sync()
+    }
+
+    /// Lets all that writes fail, or no longer.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, fail: bool) {
+        self.db.pragma_update(None, "query_only", fail).expect("a setting of SQLite");
     }
 
     /// The snapshot in place of the changes, and something else, in one transaction.
@@ -246,53 +244,6 @@ impl Journal {
     pub fn set_setting(&mut self, name: &str, value: &str) -> Result<(), JournalError> {
         self.transact(|tx| tx.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", [name, value]))?;
         Ok(())
-    }
-
-    /// Keeps a report that is given up; keeping it again changes nothing but why and when. The oldest of more
-    /// than [`MAX_UNDELIVERABLE`](Self::MAX_UNDELIVERABLE) are dropped.
-    ///
-    /// # Errors
-    /// When it could not be stored.
-    pub fn keep_undeliverable(
-        &mut self,
-        report: &PendingReport,
-        why: &str,
-        at: Time,
-    ) -> Result<(), JournalError> {
-        let report_id = match report {
-            PendingReport::Event(event) => event.report.report_id,
-            PendingReport::Aggregatable(aggregatable) => aggregatable.report.report_id,
-        };
-        self.transact(|tx| {
-            tx.execute(
-                "INSERT OR REPLACE INTO undeliverable (report_id, report, why, at) VALUES (?1, ?2, ?3, ?4)",
-                params![report_id.to_string(), to_json(report), why, at.as_millis()],
-            )?;
-            let newest_too_many = "SELECT id FROM undeliverable ORDER BY id DESC LIMIT 1 OFFSET ?1";
-            let older = format!("DELETE FROM undeliverable WHERE id <= ({newest_too_many})");
-            tx.execute(&older, [Self::MAX_UNDELIVERABLE as i64])
-        })?;
-        Ok(())
-    }
-
-    /// The reports that were given up, oldest first.
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`] names the row.
-    pub fn undeliverable(&self) -> Result<Vec<Undeliverable>, JournalError> {
-        Ok(self.undeliverable_rows()?.into_iter().map(|(_, kept)| kept).collect())
-    }
-
-    fn undeliverable_rows(&self) -> Result<Vec<(i64, Undeliverable)>, JournalError> {
-        let mut rows = Vec::new();
-        let select = "SELECT id, report, why, at FROM undeliverable ORDER BY id";
-        self.each_row(select, "undeliverable", |row| {
-            let report = from_json(row.get_ref(1)?.as_str()?)?;
-            let kept = Undeliverable { report, why: row.get(2)?, at: Time::from_millis(row.get(3)?) };
-            rows.push((row.get(0)?, kept));
-            Ok(())
-        })?;
-        Ok(rows)
     }
 
     /// Reads the rows of a table; the first column is the ID.
@@ -377,128 +328,5 @@ impl From<rusqlite::Error> for BadRow {
 impl From<rusqlite::types::FromSqlError> for BadRow {
     fn from(error: rusqlite::types::FromSqlError) -> Self {
         Self(error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::disallowed_methods, reason = "a test reads the files")]
-
-    use super::*;
-
-    const NEXT: &str =
-        "ALTER TABLE settings ADD COLUMN origin TEXT; UPDATE settings SET value = value || '!';";
-
-    #[test]
-    fn older_files_get_what_is_missing_and_keep_what_they_have() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
-        journal.set_setting("a", "b").expect("room");
-        let change = Change::NextIds { source: 1, report: 2 };
-        journal.append(std::slice::from_ref(&change)).expect("room");
-        drop(journal);
-
-        let migrations = [schema::MIGRATIONS, &[NEXT]].concat();
-        for _ in 0..2 {
-            let (journal, changes) = Journal::open_with(dir.path(), &migrations).expect("an older journal");
-            assert_eq!(changes.as_slice(), std::slice::from_ref(&change));
-            assert_eq!(journal.setting("a").expect("readable").as_deref(), Some("b!"), "once");
-        }
-        let error = Journal::open(dir.path()).expect_err("it is newer now");
-        let known = schema::MIGRATIONS.len() as u32;
-        assert!(matches!(error, JournalError::Newer { version, .. } if version == known + 1), "{error:?}");
-    }
-
-    /// How many numbered changes there is room for in a journal that may not grow.
-    fn fill(journal: &mut Journal) -> u64 {
-        let pages: i64 = journal.db.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a number");
-        journal.db.query_row(&format!("PRAGMA max_page_count = {}", pages + 3), [], |_| Ok(())).expect("set");
-        for n in 0.. {
-            let change = Change::ReportRemoved(ascribe_engine::ReportKey(n));
-            match journal.append(&[change.clone(), change]) {
-                Ok(()) => {}
-                Err(JournalError::Sqlite { source, .. }) if source.to_string().contains("full") => return n,
-                Err(error) => panic!("{error:?}"),
-            }
-        }
-        unreachable!("there is an end to it")
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error_and_loses_nothing() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
-        let fitting = fill(&mut journal);
-        assert!(fitting > 10, "{fitting}");
-        let expected: Vec<_> = (0..fitting).flat_map(|n| [n, n]).collect();
-        let stored = |changes: Vec<Change>| -> Vec<u64> {
-            let key = |change| match change {
-                Change::ReportRemoved(key) => key.0,
-                other => panic!("{other:?}"),
-            };
-            changes.into_iter().map(key).collect()
-        };
-        assert_eq!(stored(journal.changes().expect("readable")), expected);
-        drop(journal);
-        assert_eq!(stored(Journal::open(dir.path()).expect("a journal").1), expected);
-    }
-
-    #[test]
-    fn a_compaction_without_room_leaves_the_changes() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
-        fill(&mut journal);
-        let changes = journal.changes().expect("readable");
-        let many = (0..1000).map(|n| Change::DebugBudgetSpent {
-            context_site: ascribe_headers::Site::parse(&format!("https://site{n}.example")).expect("a site"),
-            reporting_origin: ascribe_headers::SuitableOrigin::parse("https://ads.example")
-                .expect("an origin"),
-            time: Time::from_millis(n),
-            budget: 1,
-            source: None,
-        });
-        let engine =
-            ascribe_engine::Engine::replay(ascribe_engine::Config::default(), &many.collect::<Vec<_>>());
-        journal.compact(engine.state()).expect_err("there is no room");
-        assert_eq!(journal.changes().expect("readable"), changes);
-        journal.erase(engine.state(), |_| true).expect_err("there is no room");
-        drop(journal);
-        assert_eq!(Journal::open(dir.path()).expect("a journal").1, changes);
-    }
-
-    /// What a process leaves that was killed after the deletion was stored and before the log was empty.
-    #[test]
-    fn an_erasure_that_was_interrupted_is_finished_when_the_profile_is_opened() {
-        let (dir, copy) =
-            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
-        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
-        let change = Change::AttributionForgotten(ascribe_engine::ReportKey(412_444_888_111_012));
-        journal.append(&[change]).expect("room");
-        journal.replace(&State::default(), |_| Ok(())).expect("room");
-        for name in ["ascribe.sqlite3", "ascribe.sqlite3-wal"] {
-            std::fs::copy(dir.path().join(name), copy.path().join(name)).expect("room");
-        }
-        let says_it = || {
-            std::fs::read_dir(copy.path()).expect("a directory").any(|entry| {
-                let bytes = std::fs::read(entry.expect("a file").path()).expect("readable");
-                bytes.windows(15).any(|window| window == b"412444888111012")
-            })
-        };
-        assert!(says_it());
-        let (_journal, changes) = Journal::open(copy.path()).expect("the journal of a killed process");
-        assert_eq!(changes, State::default().snapshot());
-        assert!(!says_it());
-    }
-
-    #[test]
-    fn a_migration_that_fails_leaves_the_file_as_it_was() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (mut journal, _) = Journal::open(dir.path()).expect("a new journal");
-        journal.set_setting("a", "b").expect("room");
-        drop(journal);
-        let migrations = [schema::MIGRATIONS, &[NEXT, "UPDATE nothing SET a = 1"]].concat();
-        Journal::open_with(dir.path(), &migrations).expect_err("there is no such table");
-        let (journal, _) = Journal::open(dir.path()).expect("still version 1");
-        assert_eq!(journal.setting("a").expect("readable").as_deref(), Some("b"));
     }
 }

@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ascribe_engine::{ClearRange, Config, Effects, Engine, TestSwitches};
+use ascribe_engine::{ClearRange, Config, Engine, TestSwitches};
 use ascribe_headers::{SuitableOrigin, SupportedRegistrars};
 use ascribe_reports::Time;
 use rand::SeedableRng;
@@ -121,12 +121,14 @@ struct Shared {
     schedule: tokio::sync::Mutex<()>,
     /// Something may be due earlier, or the end has come.
     wake: Notify,
+    /// The end has come.
+    stop: Notify,
     /// A task found nothing more to send.
     idle: Notify,
 }
 
 /// Who looks on and is slower than this many events misses the oldest.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 512;
 
 impl UserAgent {
     /// Opens a profile. Reports that became due in the meantime are spread over a minute from now.
@@ -164,6 +166,7 @@ impl UserAgent {
             tasks: Mutex::default(),
             schedule: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            stop: Notify::new(),
             idle: Notify::new(),
         })))
     }
@@ -174,15 +177,13 @@ impl UserAgent {
     /// When it could not be stored: then it did not happen.
     pub fn respond(&self, request: &Request, response: &Response<'_>) -> Result<Responded, JournalError> {
         let mut core = self.0.lock();
-        let mut stored =
-            core.input(|agent, now, draws| vec![agent.respond(request, response, now, draws)])?;
-        let Effects { outcome: registration, trace, .. } = stored.effects.remove(0);
+        let stored = core.input(|agent, now, draws| agent.respond(request, response, now, draws))?;
         let registered = Registered {
             time: stored.time,
             context_origin: request.context_origin.clone(),
             reporting_origin: response.reporting_origin.clone(),
-            registration,
-            trace,
+            registration: stored.outcome,
+            trace: stored.trace,
             draws: stored.draws,
         };
         if matches!(registered.registration, Registration::Ignored(Ignored::NothingEligible)) {
@@ -204,13 +205,11 @@ impl UserAgent {
     /// for it are attributed, which [`Event::TriggerAttributed`] tells.
     ///
     /// # Errors
-    /// When what this led to could not be stored: then the triggers are lost.
+    /// When what this led to could not be stored: then triggers are lost.
     pub fn background_request_finished(&self, navigation: NavigationId) -> Result<(), JournalError> {
         let mut core = self.0.lock();
-        let input =
-            |agent: &mut Agent, now, draws: &mut _| agent.background_request_finished(navigation, now, draws);
-        let stored = core.input(input)?;
-        core.tell_attributed(stored);
+        let triggers = core.agent.take_after_request(navigation);
+        core.attribute(triggers)?;
         self.0.changed(&mut core);
         Ok(())
     }
@@ -221,8 +220,8 @@ impl UserAgent {
     /// As [`background_request_finished`](Self::background_request_finished).
     pub fn navigation_ended(&self, navigation: NavigationId) -> Result<(), JournalError> {
         let mut core = self.0.lock();
-        let stored = core.input(|agent, now, draws| agent.navigation_ended(navigation, now, draws))?;
-        core.tell_attributed(stored);
+        let triggers = core.agent.take_after_navigation(navigation);
+        core.attribute(triggers)?;
         self.0.changed(&mut core);
         Ok(())
     }
@@ -362,6 +361,8 @@ impl Core {
             return Err(self.go_back(error));
         }
         let now = self.time.now();
+        // Debug reports that are on their way may be of what was cleared: they are not told of any more.
+        self.deletions += 1;
         self.tell(Event::Cleared(now));
         Ok(())
     }
@@ -389,3 +390,6 @@ impl Shared {
         self.wake.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,9 @@ pub struct SourceId(pub u64);
 pub struct ReportKey(pub u64);
 
 /// One change of state. Applying the same changes in the same order gives the same state.
+///
+/// A host stores it as JSON, which is read with the same checks as a header: no value comes out of damaged or
+/// foreign storage that a registration could not have led to, and no order of changes leads to an unsound state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Change {

@@ -165,6 +165,23 @@ impl SourceProgress {
             scopes_cleared: false,
         }
     }
+
+    /// What a snapshot says became of a source: no budget is greater than it was, and scopes do not come back.
+    pub(crate) fn restored(&self, of: &StoredSource) -> Self {
+        let full = Self::new(&of.source);
+        let named = |(at, full): (usize, &u32)| {
+            self.remaining_named_budgets.get(at).map_or(0, |remaining| *remaining.min(full))
+        };
+        Self {
+            remaining_aggregatable_budget: self
+                .remaining_aggregatable_budget
+                .min(full.remaining_aggregatable_budget),
+            remaining_named_budgets: full.remaining_named_budgets.iter().enumerate().map(named).collect(),
+            remaining_debug_budget: self.remaining_debug_budget.min(full.remaining_debug_budget),
+            scopes_cleared: self.scopes_cleared || of.progress.scopes_cleared,
+            ..self.clone()
+        }
+    }
 }
 
 impl StoredSource {

@@ -253,10 +253,10 @@ impl State {
                 self.debug_budgets.retain(|origin, time| !cleared(origin, &[time]));
             }
             Change::SourceProgressRestored(source, progress) => {
-                self.change_progress(*source, |p| {
-                    let scopes_cleared = p.scopes_cleared || progress.scopes_cleared;
-                    *p = SourceProgress { scopes_cleared, ..progress.as_ref().clone() };
-                });
+                if let Some(stored) = self.sources.get(source) {
+                    let restored = progress.restored(stored);
+                    self.change_progress(*source, |progress| *progress = restored);
+                }
             }
             Change::SourceRecordRestored(record) => self.source_records.insert(record),
             Change::SourceRestoredWithoutRecords(source) => self.insert_source(source, false),

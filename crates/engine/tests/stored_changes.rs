@@ -131,6 +131,38 @@ fn a_field_that_an_earlier_version_did_not_print_has_its_default() {
     assert_eq!(read(&source).expect("a source"), whole);
 }
 
+#[test]
+fn a_restored_source_has_no_more_budget_than_it_was_given() {
+    let mut world = World::new(Config::default());
+    let registered = world.source_of(
+        0,
+        "ads",
+        &json!({
+            "destination": "https://shop.example",
+            "named_budgets": {"a": 100, "b": 200},
+            "aggregatable_debug_reporting": {"budget": 1000, "key_piece": "0x1"},
+        }),
+    );
+    let progress = |aggregatable: u32, named: &[u32], debug: u32| {
+        let restored = json!({"SourceProgressRestored": [0, {
+            "event_level_reports": 0, "event_level_attributable": true, "dedup_keys": [],
+            "aggregatable_reports": 0, "aggregatable_dedup_keys": [],
+            "remaining_aggregatable_budget": aggregatable, "remaining_named_budgets": named,
+            "remaining_debug_budget": debug, "debug_reports": 0, "scopes_cleared": false,
+        }]});
+        let changes = [registered.changes.clone(), vec![read(&restored).expect("readable")]].concat();
+        let engine = Engine::replay(Config::default(), &changes);
+        let progress = engine.state().sources()[0].progress.clone();
+        let named = progress.remaining_named_budgets.to_vec();
+        (progress.remaining_aggregatable_budget, named, progress.remaining_debug_budget)
+    };
+    assert_eq!(progress(64_535, &[99, 199], 999), (64_535, vec![99, 199], 999));
+    assert_eq!(progress(64_536, &[100, 200], 1000), (64_536, vec![100, 200], 1000));
+    assert_eq!(progress(64_537, &[101, 201], 1001), (64_536, vec![100, 200], 1000));
+    assert_eq!(progress(0, &[1], 0), (0, vec![1, 0], 0));
+    assert_eq!(progress(0, &[1, 2, 3], 0), (0, vec![1, 2], 0));
+}
+
 /// One number, string or flag of a journal becomes another, or changes are lost, repeated or swapped.
 #[test]
 fn damage_is_noticed_or_harmless() {

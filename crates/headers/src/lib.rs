@@ -6,6 +6,7 @@
 //!   [`RequestHeaders`] is what a user agent sends.
 //! - Each has a `parse` that gives [`Parsed`]: the value, or all errors, and the warnings; each of them a
 //!   [`Problem`] of some [`ProblemKind`] at a [`Path`], which [`locate`] finds in the text.
+//! - [`SourceRegistration::restore`] reads what was printed and stored, whatever the vendor's values are by then.
 //! - [`validate`] is all of that for people, with what a source discloses and the effective value.
 //!
 //! What a header may say depends on its bytes and on [`VendorValues`], whose default is Chromium's, and on

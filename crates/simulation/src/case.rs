@@ -62,6 +62,8 @@ pub enum Event<'a> {
     Connection(bool),
     /// The user navigated.
     Navigation,
+    /// A reporting origin said `Clear-Site-Data: "storage"`.
+    ClearSiteData(Cow<'a, str>),
 }
 
 /// `registration_request`.
@@ -99,6 +101,10 @@ pub struct RecordedResponse<'a> {
     /// The draws of null reports: the days before the trigger for which there is one.
     #[serde(default, deserialize_with = "or_default")]
     pub null_aggregatable_reports_days: Vec<u32>,
+    /// The draws of the delays of aggregatable reports, in milliseconds: the true report's, then those of null
+    /// reports by their day. Where there is none, it is the longest.
+    #[serde(default, deserialize_with = "or_default")]
+    pub aggregatable_report_delays: Vec<u32>,
 }
 
 /// Registration headers: objects as they are, or strings that hold the header's text. Names in any case; other
@@ -196,19 +202,23 @@ struct RawEntry<'a> {
     connection: Option<bool>,
     #[serde(default)]
     navigation: Option<bool>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    clear_site_data: Option<Cow<'a, str>>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawEntry::deserialize(deserializer)?;
-        let event = match (raw.registration_request, raw.responses, raw.connection, raw.navigation) {
-            (Some(request), Some(responses), None, None) => Event::Registration(request, responses),
-            (None, None, Some(connection), None) => Event::Connection(connection),
-            (None, None, None, Some(true)) => Event::Navigation,
+        let registration = (raw.registration_request, raw.responses);
+        let event = match (registration, raw.connection, raw.navigation, raw.clear_site_data) {
+            ((Some(request), Some(responses)), None, None, None) => Event::Registration(request, responses),
+            ((None, None), Some(connection), None, None) => Event::Connection(connection),
+            ((None, None), None, Some(true), None) => Event::Navigation,
+            ((None, None), None, None, Some(origin)) => Event::ClearSiteData(origin),
             _ => {
                 return Err(de::Error::custom(
                     "an entry has either `registration_request` and `responses`, or `connection`, or \
-                     `navigation: true`",
+                     `navigation: true`, or `clear_site_data`",
                 ));
             }
         };

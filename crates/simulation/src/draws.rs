@@ -1,5 +1,7 @@
 //! Where the chance of a run comes from: the record, or a seeded generator.
 
+use std::collections::VecDeque;
+
 use ascribe_agent::CourierDraws;
 use ascribe_engine::{Draws, FakeReport, SystemDraws};
 use ascribe_headers::SourceRegistration;
@@ -31,6 +33,7 @@ pub(crate) struct RunDraws {
 pub(crate) struct Recorded {
     pub(crate) randomized_response: Option<Vec<FakeReport>>,
     pub(crate) null_report_days: Vec<u32>,
+    pub(crate) aggregatable_report_delays: VecDeque<Duration>,
 }
 
 impl RunDraws {
@@ -77,7 +80,9 @@ impl Draws for RunDraws {
     }
 
     fn aggregatable_report_delay(&mut self, span: Duration) -> Duration {
-        self.random.as_mut().map_or(span, |random| random.aggregatable_report_delay(span))
+        let recorded = self.recorded.aggregatable_report_delays.pop_front();
+        let random = || self.random.as_mut().map_or(span, |random| random.aggregatable_report_delay(span));
+        recorded.unwrap_or_else(random)
     }
 
     fn report_id(&mut self) -> ReportId {

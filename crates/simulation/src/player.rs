@@ -8,7 +8,7 @@ use ascribe_agent::{
 use ascribe_engine::{DebugReport, Effects, PendingReport, Trace};
 use ascribe_headers::{Eligibility, SuitableOrigin, SupportedRegistrars};
 use ascribe_reports::{
-    AggregatableDebugReport, AggregatableReport, EventLevelReport, Time, VerboseDebugReport,
+    AggregatableDebugReport, AggregatableReport, Duration, EventLevelReport, Time, VerboseDebugReport,
 };
 use serde_json::value::RawValue;
 
@@ -110,6 +110,12 @@ impl Player {
             Event::Navigation => {
                 let _ = self.courier.navigated(self.agent.engine_mut(), self.clock);
             }
+            Event::ClearSiteData(origin) => {
+                // An origin that is not trustworthy has nothing stored.
+                if let Ok(origin) = SuitableOrigin::parse(origin) {
+                    let _ = self.agent.clear_site_data(&origin);
+                }
+            }
             Event::Registration(request, responses) => {
                 self.navigations += 1;
                 let request = read_request(request, NavigationId(self.navigations));
@@ -184,6 +190,11 @@ impl Player {
                 .as_ref()
                 .map(|fakes| fakes.iter().map(|fake| (*fake).into()).collect()),
             null_report_days: recorded.null_aggregatable_reports_days.clone(),
+            aggregatable_report_delays: recorded
+                .aggregatable_report_delays
+                .iter()
+                .map(|millis| Duration::from_millis((*millis).into()))
+                .collect(),
         });
         let effects = self.agent.respond(request, &response, self.clock, &mut self.draws);
         self.draws.set_recorded(Recorded::default());

@@ -64,7 +64,7 @@ impl Profile {
         let mut log = self.journal.clone().into_os_string();
         log.push("-wal");
         let log = PathBuf::from(log);
-        File::open(&log).and_then(|file| file.sync_data()).map_err(JournalError::io(&log))
+        File::open(&log).and_then(|file| file.sync_all()).map_err(JournalError::io(&log))
     }
 }
 

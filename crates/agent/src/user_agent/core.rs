@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use ascribe_engine::{Change, DebugReport, Effects, Engine, ReportKey};
+use ascribe_engine::{Change, DebugReport, Effects, Engine, NewTrigger, ReportKey, Trace};
 use ascribe_headers::SuitableOrigin;
 use ascribe_reports::{Duration, Time};
 
@@ -44,6 +44,10 @@ pub(super) struct Core {
     pub(super) failure: Option<JournalError>,
     /// The engine has changed, and the journal has not.
     pub(super) ahead: bool,
+    /// How often data was deleted.
+    pub(super) deletions: u64,
+    /// A power cut would lose more than that reports were sent.
+    unsynced: bool,
     waiting_debug_reports: usize,
     events: tokio::sync::broadcast::Sender<Event>,
 }
@@ -51,7 +55,8 @@ pub(super) struct Core {
 /// What an input led to, once it is stored.
 pub(super) struct Stored<T> {
     pub(super) time: Time,
-    pub(super) effects: Vec<Effects<T>>,
+    pub(super) outcome: T,
+    pub(super) trace: Trace,
     pub(super) draws: RecordedDraws,
 }
 
@@ -78,6 +83,8 @@ impl Core {
             stopped: false,
             failure: None,
             ahead: false,
+            deletions: 0,
+            unsynced: false,
             waiting_debug_reports: 0,
             events,
         };
@@ -89,19 +96,50 @@ impl Core {
     /// Applies an input, stores what it changed, and queues the debug reports that it leads to.
     pub(super) fn input<T>(
         &mut self,
-        apply: impl FnOnce(&mut Agent, Time, &mut HostDraws) -> Vec<Effects<T>>,
+        apply: impl FnOnce(&mut Agent, Time, &mut HostDraws) -> Effects<T>,
     ) -> Result<Stored<T>, JournalError> {
         self.catch_up()?;
         let time = self.time.now();
         let _ = self.draws.take_recorded();
-        let mut effects = apply(&mut self.agent, time, &mut self.draws);
+        let Effects { outcome, changes, debug_reports, trace } =
+            apply(&mut self.agent, time, &mut self.draws);
         let draws = self.draws.take_recorded();
-        let changes: Vec<_> = effects.iter_mut().flat_map(|effects| effects.changes.drain(..)).collect();
         self.store(&changes)?;
-        for report in effects.iter_mut().flat_map(|effects| effects.debug_reports.drain(..)) {
+        self.unsynced |= !changes.is_empty();
+        for report in debug_reports {
             self.queue_debug_report(report);
         }
-        Ok(Stored { time, effects, draws })
+        Ok(Stored { time, outcome, trace, draws })
+    }
+
+    /// Attributes triggers that have waited.
+    pub(super) fn attribute(&mut self, triggers: Vec<NewTrigger>) -> Result<(), JournalError> {
+        for trigger in triggers {
+            let register = |agent: &mut Agent, now, draws: &mut HostDraws| {
+                agent.engine_mut().register_trigger(&trigger, now, draws)
+            };
+            let Stored { time, outcome, trace, draws } = self.input(register)?;
+            let NewTrigger { reporting_origin, destination, .. } = trigger;
+            self.tell(Event::TriggerAttributed {
+                time,
+                reporting_origin,
+                destination,
+                outcome,
+                trace,
+                draws,
+            });
+        }
+        Ok(())
+    }
+
+    /// What reports tell of survives a power cut before they leave. That they were sent may be forgotten: then
+    /// they are sent again.
+    pub(super) fn sync(&mut self) -> Result<(), JournalError> {
+        if self.unsynced {
+            self.journal.sync()?;
+            self.unsynced = false;
+        }
+        Ok(())
     }
 
     /// Stores what the engine has already changed; if that fails, the engine goes back to what is stored.
@@ -142,12 +180,20 @@ impl Core {
 
     /// Attributes what has waited long enough, and queues the stored reports that are due.
     pub(super) fn step(&mut self) -> Result<(), JournalError> {
-        let ended = self.input(|agent, now, draws| agent.end_overdue_deferrals(now, draws))?;
-        self.tell_attributed(ended);
+        self.catch_up()?;
         let now = self.time.now();
+        let overdue = self.agent.take_overdue(now);
+        self.attribute(overdue)?;
         let due = self.courier.take_due(self.agent.engine(), now, &mut self.draws);
-        self.jobs.extend(due.into_iter().map(Job::Stored));
+        self.queue_stored(due);
         Ok(())
+    }
+
+    /// In front of debug reports, of which a page can cause many, to servers that never answer.
+    pub(super) fn queue_stored(&mut self, keys: Vec<ReportKey>) {
+        for key in keys {
+            self.jobs.push_front(Job::Stored(key));
+        }
     }
 
     /// When the next step has something to do.
@@ -159,34 +205,28 @@ impl Core {
     pub(super) fn came_online(&mut self) -> Result<(), JournalError> {
         self.catch_up()?;
         let now = self.time.now();
+        self.draws.spread_overdue(!self.agent.engine().config().test.no_delay);
         let effects = self.courier.came_online(self.agent.engine_mut(), now, &mut self.draws);
         self.store(&effects.changes)
     }
 
     /// Moves the clock on, and keeps it.
     pub(super) fn advance_to(&mut self, moment: Time) -> Result<(), JournalError> {
-        self.time.advance_to(moment);
-        let now = self.time.now();
-        self.keep_clock()?;
-        self.tell(Event::ClockAdvanced(now));
+        let mut time = self.time.clone();
+        time.advance_to(moment);
+        keep(&mut time, &mut self.journal)?;
+        self.tell(Event::ClockAdvanced(time.now()));
+        self.time = time;
         Ok(())
     }
 
     pub(super) fn keep_clock(&mut self) -> Result<(), JournalError> {
-        let (now, offset) = (self.time.now(), self.time.offset());
-        self.journal.set_setting(CLOCK, &format!("{} {}", offset.as_millis(), now.as_millis()))
+        keep(&mut self.time, &mut self.journal)
     }
 
     pub(super) fn tell(&self, event: Event) {
         // Nobody has to look on.
         let _ = self.events.send(event);
-    }
-
-    pub(super) fn tell_attributed(&self, stored: Stored<ascribe_engine::TriggerOutcome>) {
-        let Stored { time, effects, draws } = stored;
-        for Effects { outcome, trace, .. } in effects {
-            self.tell(Event::TriggerAttributed { time, outcome, trace, draws: draws.clone() });
-        }
     }
 
     pub(super) fn log_registered(&mut self, registered: Registered) -> Arc<Registered> {
@@ -274,6 +314,11 @@ fn timekeeper(clock: Clock, journal: &Journal, engine: &Engine) -> Result<Timeke
     let registered = engine.state().sources().into_iter().map(|stored| stored.source.time).max();
     let latest = Time::from_millis(latest).max(registered.unwrap_or(Time::MIN));
     Ok(Timekeeper::new(clock, Duration::from_millis(offset), latest))
+}
+
+fn keep(time: &mut Timekeeper, journal: &mut Journal) -> Result<(), JournalError> {
+    let (now, offset) = (time.now(), time.offset());
+    journal.set_setting(CLOCK, &format!("{} {}", offset.as_millis(), now.as_millis()))
 }
 
 /// About how much memory it takes.

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use ascribe_engine::{TestSwitches, Trace, TriggerOutcome};
-use ascribe_headers::{Coordinator, SuitableOrigin};
+use ascribe_headers::{Coordinator, Site, SuitableOrigin};
 use ascribe_reports::Time;
 
 use super::{RecordedDraws, Report};
@@ -17,13 +17,17 @@ pub enum Event {
     Registered(Arc<Registered>),
     /// A trigger was attributed that had waited for the sources of its navigation.
     TriggerAttributed {
-        /// When.
+        /// When: its time is this, not that of its response.
         time: Time,
+        /// Who registered it.
+        reporting_origin: SuitableOrigin,
+        /// The site of the page that it was registered on.
+        destination: Site,
         /// What became of it.
         outcome: TriggerOutcome,
         /// What was considered; empty unless the configuration asks to explain.
         trace: Trace,
-        /// What was drawn for it, and for the triggers that waited with it.
+        /// What chance decided.
         draws: RecordedDraws,
     },
     /// A server answered a report.
@@ -134,6 +138,9 @@ pub enum AttemptError {
     /// It could not be sealed.
     #[error("the report could not be sealed: {0}")]
     Seal(String),
+    /// What it tells of would not have survived a power cut.
+    #[error("not sent, since the journal failed: {0}")]
+    NotStored(String),
     /// Too many debug reports were waiting.
     #[error("too many debug reports at once")]
     TooMany,
@@ -145,7 +152,7 @@ impl AttemptError {
         match self {
             Self::Delivery(error) => error.is_retryable(),
             Self::Keys(_) => true,
-            Self::Seal(_) | Self::TooMany => false,
+            Self::Seal(_) | Self::NotStored(_) | Self::TooMany => false,
         }
     }
 }
