@@ -11,6 +11,7 @@ mod console;
 mod contexts;
 mod documents;
 mod exempt;
+mod follows;
 mod frames;
 mod held;
 mod intercept;
@@ -46,7 +47,7 @@ use crate::{
 };
 
 use self::{
-    contexts::Contexts, documents::Coming, exempt::Exempt, frames::Frames, marker::Secret,
+    contexts::Contexts, documents::Coming, exempt::Exempt, follows::Follows, frames::Frames, marker::Secret,
     questions::Questions, registrar::Registrar, requests::Requests, targets::Targets,
 };
 
@@ -66,6 +67,7 @@ struct Inner {
     targets: Mutex<Targets>,
     frames: Mutex<Frames>,
     coming: Mutex<Coming>,
+    follows: Mutex<Follows>,
     requests: Mutex<Requests>,
     questions: Mutex<Questions>,
     contexts: Mutex<Contexts>,
@@ -103,6 +105,7 @@ impl Host {
             targets: Mutex::default(),
             frames: Mutex::default(),
             coming: Mutex::default(),
+            follows: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
             contexts: Mutex::new(Contexts::open(profile, options)?),
@@ -208,6 +211,10 @@ impl Host {
         lock(&self.0.coming)
     }
 
+    fn follows(&self) -> MutexGuard<'_, Follows> {
+        lock(&self.0.follows)
+    }
+
     fn requests(&self) -> MutexGuard<'_, Requests> {
         lock(&self.0.requests)
     }
@@ -247,6 +254,16 @@ impl Events for Host {
             ("Page.frameNavigated", Some(session)) => {
                 with(event, |frame| self.frame_navigated(frame, &session))
             }
+            ("Page.frameStartedNavigating", _) => with(event, |frame| self.navigating(&frame, true)),
+            ("Page.frameStoppedLoading", _) => with(event, |frame| self.navigating(&frame, false)),
+            ("Runtime.bindingCalled", Some(session)) => with(event, |called| self.told(&called, &session)),
+            ("Runtime.executionContextCreated", Some(session)) => {
+                with(event, |created| self.world_created(created, &session));
+            }
+            ("Runtime.executionContextDestroyed", Some(session)) => {
+                with(event, |destroyed| self.world_destroyed(&destroyed, &session));
+            }
+            ("Runtime.executionContextsCleared", Some(session)) => self.worlds_cleared(&session),
             ("Page.frameDetached", _) => with(event, |detached| self.frame_detached(&detached)),
             ("Page.loadEventFired", Some(session)) => self.loaded(&session),
             _ => {}

@@ -135,9 +135,14 @@ impl Seen {
                     self.look_at_waiting(user_agent, registered.trace.steps().iter().any(replaces));
                 }
             }
-            Event::TriggerAttributed { time, outcome, trace, .. } => {
+            Event::TriggerAttributed { reporting_origin, destination, outcome, trace, .. } => {
                 self.look_at_waiting(user_agent, true);
-                self.add(AttemptView::deferred(time, outcome, &trace));
+                // They are attributed in the order in which they came.
+                let mut attempts = self.attempts.iter_mut();
+                let waited = attempts.find(|attempt| attempt.waits(&reporting_origin, &destination));
+                if let Some(waited) = waited {
+                    waited.attributed(outcome, &trace);
+                }
             }
             Event::ReportSent(_) | Event::ReportFailed(_) | Event::Cleared(_) => {
                 self.look_at_waiting(user_agent, false);

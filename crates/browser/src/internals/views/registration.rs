@@ -2,7 +2,7 @@
 
 use ascribe_agent::{Registered, Registration};
 use ascribe_engine::{Attribution, SourceOutcome, Trace, TriggerOutcome, Verdict};
-use ascribe_headers::{Eligibility, OsRegistration, Problem, SuitableOrigin};
+use ascribe_headers::{Eligibility, OsRegistration, Problem, Site, SuitableOrigin};
 use ascribe_reports::Time;
 use serde::Serialize;
 
@@ -53,23 +53,19 @@ impl AttemptView {
         }
     }
 
-    /// A trigger that waited for the sources of its navigation; its request was told before.
-    pub(crate) fn deferred(time: Time, outcome: TriggerOutcome, trace: &Trace) -> Self {
+    /// Whether it is a trigger that waits for the sources of its navigation.
+    pub(crate) fn waits(&self, reporting_origin: &SuitableOrigin, destination: &Site) -> bool {
+        let deferred = self.outcome.as_ref().is_some_and(|o| o.verdict == OutcomeVerdict::Deferred);
+        deferred
+            && self.reporting_origin == reporting_origin.as_str()
+            && Site::parse(&self.context_origin).is_ok_and(|site| site == *destination)
+    }
+
+    /// It waits no longer.
+    pub(crate) fn attributed(&mut self, outcome: TriggerOutcome, trace: &Trace) {
         let registration = Registration::Trigger { outcome: Some(outcome), warnings: Vec::new() };
-        Self {
-            id: String::new(),
-            time: Moment(time),
-            surface: "deferred".to_owned(),
-            page_url: String::new(),
-            context_origin: String::new(),
-            url: String::new(),
-            reporting_origin: String::new(),
-            hop: 0,
-            eligibility: "",
-            headers: Vec::new(),
-            outcome: Some(Outcome::new(&registration, trace)),
-            diagnoses: Vec::new(),
-        }
+        let problems = self.outcome.take().map(|outcome| outcome.problems).unwrap_or_default();
+        self.outcome = Some(Outcome { problems, ..Outcome::new(&registration, trace) });
     }
 
     pub(crate) fn set_id(&mut self, id: u64) {
