@@ -9,6 +9,8 @@ mod report;
 mod sent;
 mod sentence;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use ascribe_reports::Time;
 use serde::{Serialize, Serializer};
