@@ -31,14 +31,17 @@ pub(crate) struct Context {
 #[derive(Default)]
 struct Seen {
     attempts: VecDeque<AttemptView>,
+    /// About how much memory they take.
+    attempts_size: usize,
     next_attempt: u64,
     /// The event-level reports that waited when it was last looked: those that vanish were replaced.
     waiting: HashMap<ReportKey, PendingReport>,
     replaced: VecDeque<ReportView>,
 }
 
-/// More than these attempts, and than these replaced reports, are not remembered.
+/// More than these attempts, or attempts of more bytes, and more than these replaced reports are not remembered.
 const MAX_ATTEMPTS: usize = 2_000;
+const MAX_ATTEMPTS_SIZE: usize = 16 << 20;
 const MAX_REPLACED: usize = 200;
 /// More than these are not shown of each kind: the page is for people.
 pub(crate) const MAX_SHOWN: usize = 2_000;
@@ -68,8 +71,8 @@ impl Context {
     }
 
     /// The latest attempts, newest first.
-    pub(crate) fn attempts(&self) -> Vec<AttemptView> {
-        lock(&self.seen).attempts.iter().rev().cloned().collect()
+    pub(crate) fn attempts(&self, limit: usize) -> Vec<AttemptView> {
+        lock(&self.seen).attempts.iter().rev().take(limit).cloned().collect()
     }
 
     /// Forgets what was seen of reporting origins since a moment, and until another.
@@ -77,6 +80,7 @@ impl Context {
         let mut seen = lock(&self.seen);
         let within = |time: Time| (from..=to).contains(&time);
         seen.attempts.retain(|attempt| !(within(attempt.time()) && of(attempt.reporting_origin())));
+        seen.attempts_size = seen.attempts.iter().map(AttemptView::size).sum();
         seen.replaced.retain(|report| !of(&report.reporting_origin));
     }
 
@@ -95,10 +99,11 @@ impl Context {
     }
 
     /// What became of the others, newest first.
-    pub(crate) fn done(&self) -> Vec<ReportView> {
+    pub(crate) fn done(&self, limit: usize) -> Vec<ReportView> {
         let mut views = views::done(&self.user_agent.sent());
         views.extend(lock(&self.seen).replaced.iter().cloned());
         views.sort_by_key(|view| std::cmp::Reverse(view.time));
+        views.truncate(limit);
         views
     }
 }
@@ -141,7 +146,9 @@ impl Seen {
                 let mut attempts = self.attempts.iter_mut();
                 let waited = attempts.find(|attempt| attempt.waits(&reporting_origin, &destination));
                 if let Some(waited) = waited {
+                    self.attempts_size -= waited.size();
                     waited.attributed(outcome, &trace);
+                    self.attempts_size += waited.size();
                 }
             }
             Event::ReportSent(_) | Event::ReportFailed(_) | Event::Cleared(_) => {
@@ -154,10 +161,12 @@ impl Seen {
     fn add(&mut self, mut attempt: AttemptView) {
         attempt.set_id(self.next_attempt);
         self.next_attempt += 1;
-        if self.attempts.len() >= MAX_ATTEMPTS {
-            self.attempts.pop_front();
-        }
+        self.attempts_size += attempt.size();
         self.attempts.push_back(attempt);
+        while self.attempts.len() > MAX_ATTEMPTS || self.attempts_size > MAX_ATTEMPTS_SIZE {
+            let Some(oldest) = self.attempts.pop_front() else { break };
+            self.attempts_size -= oldest.size();
+        }
     }
 
     /// Notes which event-level reports wait; with `replaced`, those that vanished were replaced by others.

@@ -22,7 +22,6 @@ pub(crate) use sent::{done, latest_failures};
 pub(crate) use source::SourceView;
 
 /// Serializes a 64-bit number as a string.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<T: ToString, S: Serializer>(number: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&number.to_string())
 }
