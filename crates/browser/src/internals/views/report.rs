@@ -86,13 +86,15 @@ impl ReportView {
     /// A report that waits, and what went wrong when it was last tried.
     pub(crate) fn pending(stored: &StoredReport, state: &State, failure: Option<&str>) -> Self {
         let report = &stored.report;
-        let noised =
-            report.source().and_then(|id| state.source(id)).is_some_and(|s| s.source.noise.is_some());
+        let source = report.source().and_then(|id| state.source(id));
         let view = match report {
             PendingReport::Event(event) => {
                 let mut view = Self::event_level(&event.report, false);
                 view.priority = Some(event.priority.to_string());
-                view.fake = noised || event.trigger_time > event.report.report_time;
+                view.fake = match source {
+                    Some(stored) => stored.source.noise.is_some(),
+                    None => !state.has_attribution(event.key),
+                };
                 view
             }
             PendingReport::Aggregatable(pending) => {
