@@ -1,7 +1,7 @@
 //! One browser context: its user agent, and what was seen of it that the user agent does not keep.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -36,6 +36,8 @@ struct Seen {
     next_attempt: u64,
     /// The event-level reports that waited when it was last looked: those that vanish were replaced.
     waiting: HashMap<ReportKey, PendingReport>,
+    /// Which of those that wait or waited noise made.
+    fakes: HashSet<ReportKey>,
     replaced: VecDeque<ReportView>,
 }
 
@@ -43,6 +45,8 @@ struct Seen {
 const MAX_ATTEMPTS: usize = 2_000;
 const MAX_ATTEMPTS_SIZE: usize = 16 << 20;
 const MAX_REPLACED: usize = 200;
+/// More fake reports than this are not remembered once they are sent.
+const MAX_FAKES: usize = 20_000;
 /// More than these are not shown of each kind: the page is for people.
 pub(crate) const MAX_SHOWN: usize = 2_000;
 
@@ -100,8 +104,11 @@ impl Context {
 
     /// What became of the others, newest first.
     pub(crate) fn done(&self, limit: usize) -> Vec<ReportView> {
-        let mut views = views::done(&self.user_agent.sent());
-        views.extend(lock(&self.seen).replaced.iter().cloned());
+        let sent = self.user_agent.sent();
+        let seen = lock(&self.seen);
+        let mut views = views::done(&sent, |report| seen.fakes.contains(&report));
+        views.extend(seen.replaced.iter().cloned());
+        drop(seen);
         views.sort_by_key(|view| std::cmp::Reverse(view.time));
         views.truncate(limit);
         views
@@ -132,12 +139,11 @@ impl Seen {
     fn hear(&mut self, user_agent: &UserAgent, event: Event) {
         match event {
             Event::Registered(registered) => {
-                let replaces = |step: &ascribe_engine::Step| {
-                    step.verdict == Verdict::Note && step.check == "maybe replace event-level report"
-                };
+                let steps = registered.trace.steps();
+                let notes = |check| steps.iter().any(|s| s.verdict == Verdict::Note && s.check == check);
                 let trigger = matches!(registered.registration, Registration::Trigger { .. });
-                if trigger {
-                    self.look_at_waiting(user_agent, registered.trace.steps().iter().any(replaces));
+                if trigger || notes("obtain a randomized source response") {
+                    self.look_at_waiting(user_agent, notes("maybe replace event-level report"));
                 }
             }
             Event::TriggerAttributed { reporting_origin, destination, outcome, trace, .. } => {
@@ -172,10 +178,20 @@ impl Seen {
     /// Notes which event-level reports wait; with `replaced`, those that vanished were replaced by others.
     fn look_at_waiting(&mut self, user_agent: &UserAgent, replaced: bool) {
         let now = user_agent.now();
+        if self.fakes.len() > MAX_FAKES {
+            self.fakes.clear();
+        }
+        let fakes = &mut self.fakes;
         let waiting: HashMap<_, _> = user_agent.view(|engine| {
-            let reports = engine.state().reports().map(|stored| &stored.report);
+            let state = engine.state();
+            let reports = state.reports().map(|stored| &stored.report);
             let events = reports.filter(|report| matches!(report, PendingReport::Event(_)));
-            events.map(|report| (report.key(), report.clone())).collect()
+            let noted = events.inspect(|report| {
+                if views::is_fake(report, state) {
+                    fakes.insert(report.key());
+                }
+            });
+            noted.map(|report| (report.key(), report.clone())).collect()
         });
         if replaced {
             for (_, gone) in self.waiting.iter().filter(|(key, _)| !waiting.contains_key(key)) {

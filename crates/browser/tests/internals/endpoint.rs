@@ -215,6 +215,11 @@ async fn fake_reports_are_told_apart_even_when_their_source_is_gone() {
     for report in reports {
         assert_eq!(report["fake"], report["trigger_data"] != 7, "{report}");
     }
+    ok(&story, "send-pending-reports", "{}").await;
+    let sent = get(&story.internals, "reports").await;
+    for report in sent["sent"].as_array().expect("reports") {
+        assert_eq!(report["fake"], report["trigger_data"] != 7, "{report}");
+    }
 }
 
 #[tokio::test]
