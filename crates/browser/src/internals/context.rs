@@ -109,6 +109,10 @@ impl Context {
         let mut views = views::done(&sent, |report| seen.fakes.contains(&report));
         views.extend(seen.replaced.iter().cloned());
         drop(seen);
+        // Those of earlier runs; later ones were just sent in vain.
+        let kept = self.user_agent.undeliverable().unwrap_or_default();
+        let known: HashSet<_> = views.iter().map(|view| view.id.clone()).collect();
+        views.extend(kept.iter().map(views::undeliverable).filter(|view| !known.contains(&view.id)));
         views.sort_by_key(|view| std::cmp::Reverse(view.time));
         views.truncate(limit);
         views

@@ -6,7 +6,7 @@ import { number } from './format.js';
 const KINDS = {
   good: ['attributable', 'stored', 'attributed', 'Sent', 'Delegated', 'delegated', 'success'],
   warn: ['noised', 'partly', 'deferred', 'Pending again', 'expired', 'reached-report-limit', 'Network error', 'Error status'],
-  bad: ['dropped', 'invalid', 'Failed', 'Assembly failure', 'Prohibited', 'Dropped'],
+  bad: ['dropped', 'invalid', 'Failed', 'Assembly failure', 'Undeliverable', 'Dropped'],
 };
 
 export function chip(word, shown = word) {
