@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{get, post},
-    story::{SOURCE, START, Sent, Story, TRIGGER, register},
+    story::{OS_TRIGGER, SOURCE, START, Sent, Story, TRIGGER, register},
 };
 use ascribe_agent::{Clock, JournalError, NavigationId, OpenError, Options, Profile, UserAgent};
 use ascribe_browser::Surface;
@@ -85,6 +85,28 @@ async fn a_trigger_that_was_not_attributed_says_why_in_a_sentence() {
     assert_eq!(attempts[1]["outcome"]["event_level"], "trigger-no-matching-filter-data");
     assert!(attempts[1]["outcome"]["steps"].as_array().is_some_and(|steps| steps.len() >= 2));
     assert_eq!(attempts[2]["outcome"]["verdict"], "stored");
+}
+
+#[tokio::test]
+async fn what_is_for_the_operating_system_is_listed() {
+    let story = Story::start(false).await;
+    story.respond(&Sent {
+        page: "https://www.shop.test/thanks",
+        url: "https://ads.test/pixel",
+        surface: Surface::Subresource,
+        eligibility: Eligibility::Unset,
+        header: (OS_TRIGGER, r#""https://ads.test/os";debug-reporting, "https://other.test/os""#),
+    });
+    let attempts = get(&story.internals, "attempts").await;
+    let outcome = &attempts["attempts"][0]["outcome"];
+    assert_eq!((&outcome["kind"], &outcome["verdict"]), (&json!("os-trigger"), &json!("delegated")));
+    assert_eq!(
+        outcome["os_registrations"],
+        json!([
+            {"url": "https://ads.test/os", "debug_reporting": true},
+            {"url": "https://other.test/os", "debug_reporting": false},
+        ])
+    );
 }
 
 #[tokio::test]

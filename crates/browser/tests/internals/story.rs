@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 
 pub(crate) const SOURCE: &str = "Attribution-Reporting-Register-Source";
 pub(crate) const TRIGGER: &str = "Attribution-Reporting-Register-Trigger";
+pub(crate) const OS_TRIGGER: &str = "Attribution-Reporting-Register-OS-Trigger";
 /// 2026-01-01, to the second.
 pub(crate) const START: Time = Time::from_secs(1_767_225_600);
 
@@ -138,6 +139,7 @@ pub(crate) fn register(
     match name {
         SOURCE => headers.register_source = bytes,
         TRIGGER => headers.register_trigger = bytes,
+        OS_TRIGGER => headers.register_os_trigger = bytes,
         other => panic!("{other}"),
     }
     let response = Response { reporting_origin: origin(sent.url), cookie_based_debug_allowed: true, headers };
