@@ -81,6 +81,7 @@ async fn browse(args: Args, output: &mut Output) -> anyhow::Result<()> {
     options.exempt_origin = Some(internals.origin());
     options.agent.config.explain = true;
     let browser = Browser::launch(options).await?;
+    internals.show(&browser);
     let ended = tokio::select! {
         ended = stay(&args, &internals, &browser, output) => ended,
         () = internals.follow(&browser) => Ok(()),

@@ -134,15 +134,21 @@ impl Internals {
         format!("http://{}", self.address)
     }
 
+    /// Shows the contexts that a browser has now: so that there is something to ask for before anybody is told
+    /// where to ask.
+    pub fn show(&self, browser: &Browser) {
+        self.show_contexts(browser.contexts());
+    }
+
     /// Shows what happens in a browser, in all of its contexts, until it is gone.
     pub async fn follow(&self, browser: &Browser) {
         let mut attempts = browser.attempts();
         loop {
-            self.show_contexts(browser.contexts());
+            self.show(browser);
             match timeout(LOOK_FOR_CONTEXTS, attempts.recv()).await {
                 Ok(Ok(attempt)) => {
                     // Its context may be new.
-                    self.show_contexts(browser.contexts());
+                    self.show(browser);
                     self.add_attempt(&attempt);
                 }
                 Ok(Err(RecvError::Lagged(missed))) => tracing::warn!(missed, "attempts are not shown"),
