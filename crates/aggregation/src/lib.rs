@@ -1,0 +1,30 @@
+//! x
+mod budget;
+mod check;
+mod domain;
+mod error_counter;
+mod input;
+mod job;
+mod keys;
+mod noise;
+mod open;
+mod record;
+mod result_info;
+mod return_code;
+mod shared_info;
+mod storage;
+mod sum;
+
+pub use budget::{BudgetGroup, BudgetUnit};
+pub use check::{Checked, Checks, Rejected, Reporter};
+pub use error_counter::{ErrorCount, ErrorCounter, ErrorCounts, ReportErrors};
+pub use input::InputError;
+pub use job::{InvalidParameter, JobParameters};
+pub use keys::{KeyError, KeyFile, Keyring};
+pub use noise::NoRandomness;
+pub use open::{OpenedReport, Opener, Payloads};
+pub use record::Record;
+pub use result_info::{ErrorSummary, ResultInfo};
+pub use return_code::ReturnCode;
+pub use shared_info::SharedInfo;
+pub use storage::{Blob, Location, Storage, StorageError, StorageErrorKind};
