@@ -116,10 +116,11 @@ fn sniff(file: &mut File) -> io::Result<Option<Format>> {
     })
 }
 
-/// A bucket as big-endian bytes, 1 to 16 of them.
+/// A bucket of a domain as big-endian bytes. A summary leaves out leading zeros, so that its bucket 0 has no
+/// bytes: a summary can be the next domain.
 fn bucket(bytes: &[u8]) -> Result<u128, Problem> {
-    if bytes.is_empty() || bytes.len() > 16 {
-        return Err(format!("a bucket of {} bytes, not 1 to 16", bytes.len()).into());
+    if bytes.len() > 16 {
+        return Err(format!("a bucket of {} bytes, at most 16", bytes.len()).into());
     }
     Ok(bytes.iter().fold(0, |bucket, byte| bucket << 8 | u128::from(*byte)))
 }
@@ -141,10 +142,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_1_to_16_bytes() {
+    fn buckets_are_at_most_16_bytes() {
         assert_eq!(bucket(b"\x01\x02").unwrap(), 0x102);
         assert_eq!(bucket(&[0xff; 16]).unwrap(), u128::MAX);
-        assert!(bucket(&[]).is_err() && bucket(&[0; 17]).is_err());
+        assert_eq!(bucket(&[]).unwrap(), 0);
+        assert!(bucket(&[0; 17]).is_err());
     }
 
     #[test]

@@ -72,7 +72,19 @@ impl JobParameters {
     /// When one is missing or invalid.
     pub fn from_map(parameters: &BTreeMap<String, String>) -> Result<Self, InvalidParameter> {
         let get = |name| parameters.get(name).map(|text| text.trim());
-        let mut job = Self::new(reporter(get(ATTRIBUTION_REPORT_TO), get(REPORTING_SITE))?);
+        Self::from_map_with(reporter(get(ATTRIBUTION_REPORT_TO), get(REPORTING_SITE))?, parameters)
+    }
+
+    /// Reads what [`from_map`](Self::from_map) does, except for whose reports they are.
+    ///
+    /// # Errors
+    /// When one is invalid.
+    pub fn from_map_with(
+        reporter: Reporter,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Self, InvalidParameter> {
+        let get = |name| parameters.get(name).map(|text| text.trim());
+        let mut job = Self::new(reporter);
         if let Some(number) = get(EPSILON).and_then(|text| text.parse().ok()) {
             job.epsilon = epsilon(number)?;
         }
@@ -91,10 +103,7 @@ impl JobParameters {
 }
 
 /// Reads `attribution_report_to` and `reporting_site`, of which a job has exactly one.
-///
-/// # Errors
-/// When it has both or none, or what it has is empty or no site.
-pub fn reporter(origin: Option<&str>, site: Option<&str>) -> Result<Reporter, InvalidParameter> {
+fn reporter(origin: Option<&str>, site: Option<&str>) -> Result<Reporter, InvalidParameter> {
     match (origin, site) {
         (Some(_), Some(_)) => Err(invalid(REPORTING_SITE, "give this or attribution_report_to, not both")),
         (None, None) => Err(invalid(REPORTING_SITE, "give this or attribution_report_to")),
@@ -112,20 +121,14 @@ pub fn reporter(origin: Option<&str>, site: Option<&str>) -> Result<Reporter, In
 }
 
 /// Checks an epsilon.
-///
-/// # Errors
-/// When it is not above 0, or above 64.
-pub fn epsilon(number: f64) -> Result<Epsilon, InvalidParameter> {
+pub(crate) fn epsilon(number: f64) -> Result<Epsilon, InvalidParameter> {
     Epsilon::new(number)
         .filter(|epsilon| epsilon.get() > 0.0 && epsilon.get() <= JobParameters::MAX_EPSILON)
         .ok_or_else(|| invalid(EPSILON, "must be above 0, at most 64"))
 }
 
 /// Reads a percentage, with its sign or without.
-///
-/// # Errors
-/// When it is not a number from 0 to 100.
-pub fn percentage(text: &str) -> Result<f64, InvalidParameter> {
+fn percentage(text: &str) -> Result<f64, InvalidParameter> {
     let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>();
     match number {
         Ok(number) if (0.0..=100.0).contains(&number) => Ok(number),
@@ -134,10 +137,7 @@ pub fn percentage(text: &str) -> Result<f64, InvalidParameter> {
 }
 
 /// Reads filtering IDs between commas; none are the default, 0.
-///
-/// # Errors
-/// When one is not an integer of 64 bits.
-pub fn filtering_ids(text: &str) -> Result<BTreeSet<u64>, InvalidParameter> {
+fn filtering_ids(text: &str) -> Result<BTreeSet<u64>, InvalidParameter> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let ids = parts
         .map(|part| {

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use apache_avro::{Reader, serde_avro_bytes, util::max_allocation_bytes};
+use apache_avro::{Reader, util::max_allocation_bytes};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{MAX_BLOCK_BYTES, Problem, Row, Sink, bucket};
@@ -12,7 +12,7 @@ use crate::Record;
 
 #[derive(Deserialize)]
 struct AggregatableReport {
-    #[serde(with = "serde_avro_bytes")]
+    #[serde(with = "apache_avro::serde::bytes")]
     payload: Vec<u8>,
     key_id: String,
     shared_info: String,
@@ -20,7 +20,7 @@ struct AggregatableReport {
 
 #[derive(Deserialize)]
 struct AggregationBucket {
-    #[serde(with = "serde_avro_bytes")]
+    #[serde(with = "apache_avro::serde::bytes")]
     bucket: Vec<u8>,
 }
 

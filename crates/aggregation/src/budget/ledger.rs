@@ -1,0 +1,196 @@
+//! What a ledger does, whatever database it is in.
+
+use ascribe_reports::Time;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{BudgetGroup, BudgetUnit, PreparedOutput};
+
+/// The record of what was spent, and the outputs that it was spent for.
+///
+/// Several processes may use one at the same time: each method is one transaction.
+pub trait Ledger: Send {
+    /// Uses up the units of a job and stores its output: both or neither.
+    ///
+    /// # Errors
+    /// [`CommitError::Exhausted`] when any of the units was used before; then none is used now.
+    fn commit(&mut self, job: &JobCommit<'_>) -> Result<(), CommitError>;
+
+    /// Which of the units are used up.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn exhausted(&mut self, spendings: &[Spending]) -> Result<Vec<Exhausted>, LedgerError>;
+
+    /// The jobs whose output is stored and not yet published, oldest first.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn unpublished(&mut self) -> Result<Vec<CommittedJob>, LedgerError>;
+
+    /// The stored output of a job; `None` once it is published, or if there is no such job.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn output(&mut self, job_id: &str) -> Result<Option<StoredOutput>, LedgerError>;
+
+    /// Notes that a job's output is in place, and drops what was stored of it. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn mark_published(&mut self, job_id: &str, at: Time) -> Result<(), LedgerError>;
+
+    /// All jobs that spent, newest first, at most `limit` of them.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn jobs(&mut self, limit: usize) -> Result<Vec<CommittedJob>, LedgerError>;
+
+    /// What was spent, newest first, at most `limit` units; of one job, if one is named.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn spent(&mut self, job_id: Option<&str>, limit: usize) -> Result<Vec<Spent>, LedgerError>;
+}
+
+/// One unit that a job uses up, and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// What the reports have in common.
+    pub group: BudgetGroup,
+    /// The filtering ID that is asked for.
+    pub filtering_id: u64,
+}
+
+impl Spending {
+    /// What is used up.
+    #[must_use]
+    pub fn unit(&self) -> BudgetUnit {
+        self.group.unit(self.filtering_id)
+    }
+}
+
+/// A job that is ready to spend.
+#[derive(Debug)]
+pub struct JobCommit<'a> {
+    /// Its ID: no two jobs have the same.
+    pub id: &'a str,
+    /// What it was asked for, as a hash: a job that was interrupted is known by it when it is run again.
+    pub request: [u8; 32],
+    /// When.
+    pub at: Time,
+    /// What it says of itself: `result_info`, as JSON.
+    pub result: &'a str,
+    /// What it uses up.
+    pub spendings: &'a [Spending],
+    /// What it leaves behind.
+    pub output: &'a PreparedOutput,
+}
+
+/// A unit that is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    /// Which.
+    pub spending: Spending,
+    /// By which job.
+    pub job_id: String,
+    /// When.
+    pub at: Time,
+}
+
+/// A unit that was used up, as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spent {
+    /// The shared ID, in hexadecimal digits.
+    pub shared_id: String,
+    /// What it is made of.
+    #[serde(flatten)]
+    pub group: BudgetGroup,
+    /// The filtering ID that was asked for.
+    pub filtering_id: u64,
+    /// By which job.
+    pub job_id: String,
+    /// When: seconds since the epoch.
+    pub spent_at: i64,
+}
+
+/// A job that spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedJob {
+    /// Its ID.
+    pub id: String,
+    /// What it was asked for, as a hash.
+    pub request: [u8; 32],
+    /// When it spent.
+    pub committed_at: Time,
+    /// When its output was in place.
+    pub published_at: Option<Time>,
+    /// `result_info`, as JSON.
+    pub result: String,
+    /// How many units it used up.
+    pub units: u64,
+    /// Its files.
+    pub files: Vec<String>,
+}
+
+/// The output of a job, as stored.
+#[derive(Debug)]
+pub struct StoredOutput {
+    /// The files that it is made of, in the order of their bytes.
+    pub files: Vec<StoredFile>,
+    /// Where the bytes are.
+    pub body: StoredBody,
+}
+
+/// A file of an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Where it belongs: a path or URL.
+    pub location: String,
+    /// Its length.
+    pub len: u64,
+}
+
+/// The bytes of an output.
+#[derive(Debug)]
+pub enum StoredBody {
+    /// In the ledger.
+    Inline(Vec<u8>),
+    /// In a staged file.
+    Staged {
+        /// Which.
+        path: String,
+        /// What it is encrypted with.
+        key: Zeroizing<[u8; 32]>,
+    },
+}
+
+/// Why a job could not spend.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Some of its units were used before: which, by which jobs, and when.
+    #[error("{} units of privacy budget were used before", .0.len())]
+    Exhausted(Vec<Exhausted>),
+    /// The ledger could not be asked.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Why a ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// SQLite fails.
+    #[error("the ledger: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It was written by a later release.
+    #[error("the ledger was written by a later release: its version is {0}")]
+    Newer(i64),
+    /// Something in it is not what was written.
+    #[error("the ledger is damaged: {0}")]
+    Damaged(&'static str),
+    /// Its directory cannot be made.
+    #[error("the ledger's directory: {0}")]
+    Io(#[from] std::io::Error),
+}
