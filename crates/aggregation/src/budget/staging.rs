@@ -20,7 +20,7 @@ use super::ledger::StoredFile;
 use crate::Location;
 
 /// The most bytes of an output that are kept in memory and in the ledger.
-const MAX_INLINE_BYTES: usize = 16 << 20;
+const MAX_INLINE_BYTES: usize = 4 << 20;
 
 /// A whole output that nobody can read yet.
 #[derive(Debug)]
