@@ -60,8 +60,9 @@ impl<'a> SharedInfo<'a> {
     }
 }
 
-/// A time as ISO 8601 has it, in UTC, with as many decimals as it takes: what shared IDs are made of.
-pub(crate) fn iso_8601(time: Time) -> String {
+/// A time as ISO 8601 has it, in UTC, with as many decimals as it takes. Shared IDs are made of it, too.
+#[must_use]
+pub fn iso_8601(time: Time) -> String {
     DateTime::from_timestamp_millis(time.as_millis()).map_or_else(
         || time.as_secs().to_string(),
         |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true),

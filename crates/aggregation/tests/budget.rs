@@ -5,7 +5,7 @@ mod common;
 use std::{collections::BTreeSet, fs};
 
 use ascribe_aggregation::{
-    Ledger, Location, ReturnCode, Storage, TestSwitches, publish, recover,
+    Ledger, Location, ReturnCode, Storage, TestSwitches, explain, publish, recover,
 };
 use ascribe_reports::Time;
 use common::{NOW, Report, World, assert_code};
@@ -144,4 +144,36 @@ fn a_ledger_that_fails_fails_the_job_before_anything_is_written() {
     let outcome = world.run(|_| {});
     assert_code(&outcome, ReturnCode::PrivacyBudgetError);
     assert!(!world.path("out").exists());
+}
+
+#[test]
+fn a_batch_is_explained_without_a_key() {
+    let mut world = world();
+    assert_code(&world.run(|_| {}), ReturnCode::Success);
+    let new_hour = Report::new(9, &[]).with("scheduled_report_time", "1600000000");
+    let records = [&new_hour, &new_hour, &new_hour.clone().with("api", "topics")].map(Report::sealed);
+    world.batch("2.avro", &records);
+    let input = [Location::Path(world.path("batches"))];
+    let ids = BTreeSet::from([0, 7]);
+    let explained = explain(&Storage::default(), &input, &ids, &mut world.ledger).unwrap();
+    let units: Vec<_> = explained
+        .units
+        .iter()
+        .map(|unit| {
+            let hour = unit.spending.group.hour().as_secs();
+            (hour, unit.spending.filtering_id, unit.reports, unit.used.as_ref().map(|used| used.at))
+        })
+        .collect();
+    assert_eq!(
+        units,
+        [
+            (1_599_998_400, 0, 2, None),
+            (1_599_998_400, 7, 2, None),
+            (1_699_988_400, 0, 1, Some(NOW)),
+            (1_699_988_400, 7, 1, None),
+            (1_699_995_600, 0, 1, Some(NOW)),
+            (1_699_995_600, 7, 1, None),
+        ]
+    );
+    assert_eq!(explained.errors.reports(), 1);
 }

@@ -1,5 +1,7 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
+mod aggregate;
+mod budget;
 mod completions;
 mod man;
 mod privacy;
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
+    Aggregate(aggregate::Args),
+    Budget(budget::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -34,6 +38,8 @@ impl Command {
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
+            Self::Aggregate(args) => aggregate::run(args, output),
+            Self::Budget(args) => budget::run(args, output),
             Self::Completions(args) => completions::run(args, output),
             Self::Man(args) => man::run(args, output),
         }
