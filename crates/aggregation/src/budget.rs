@@ -15,6 +15,7 @@
 //! not spent, and none in which the budget is spent and the summary is lost.
 
 mod ledger;
+mod postgres;
 mod publish;
 mod shared_id;
 mod sqlite;
@@ -24,9 +25,22 @@ pub use ledger::{
     CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending, Spent, StoredBody,
     StoredFile, StoredOutput,
 };
+pub use postgres::PostgresLedger;
 pub(crate) use publish::put;
 pub use publish::{PublishError, publish, recover};
 pub use shared_id::{BudgetGroup, BudgetUnit};
 pub use sqlite::SqliteLedger;
-pub use staging::{PreparedOutput, StagingError};
 pub(crate) use staging::Stage;
+pub use staging::{PreparedOutput, StagingError};
+
+/// Opens the ledger of a path or URL: `postgresql://` and `postgres://` are PostgreSQL, anything else a file of
+/// SQLite, which is made if it is not there.
+///
+/// # Errors
+/// When it is none, of a later release, or cannot be reached.
+pub fn open_ledger(place: &str) -> Result<Box<dyn Ledger>, LedgerError> {
+    if ["postgresql://", "postgres://"].iter().any(|scheme| place.starts_with(scheme)) {
+        return Ok(Box::new(PostgresLedger::open(place)?));
+    }
+    Ok(Box::new(SqliteLedger::open(std::path::Path::new(place))?))
+}

@@ -15,7 +15,8 @@ use std::{
 };
 
 use crate::{
-    Blob, BudgetGroup, ErrorCounter, ErrorCounts, InputError, OpenedReport, Opener, Record, Rejected, Storage,
+    Blob, BudgetGroup, ErrorCounter, ErrorCounts, InputError, OpenedReport, Opener, Record, Rejected,
+    Storage,
     input::{PayloadColumn, Row, Unreadable, read_reports},
     sum::{Contributed, SeenReports, Sums, Totals},
 };

@@ -204,7 +204,8 @@ impl ErrorCounts {
             .map(|counter| count(counter.as_str(), counter.description(), self.get(counter)))
             .collect();
         if self.reports > 0 {
-            let description = "Reports with one or more of these errors: they were left out of the aggregation.";
+            let description =
+                "Reports with one or more of these errors: they were left out of the aggregation.";
             list.push(count(Self::TOTAL, description, self.reports));
         }
         list

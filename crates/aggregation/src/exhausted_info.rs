@@ -20,6 +20,7 @@ pub(crate) fn to_json(exhausted: &[Exhausted]) -> String {
         })
     };
     let entries: Vec<_> = exhausted.iter().map(entry).collect();
-    let info = json!({"privacy_budget_exhausted_info": {"aggregatable_input_budget_consumption_info": entries}});
+    let info =
+        json!({"privacy_budget_exhausted_info": {"aggregatable_input_budget_consumption_info": entries}});
     format!("{info:#}\n")
 }

@@ -57,10 +57,15 @@ pub fn explain(
     let mut groups: BTreeMap<BudgetGroup, u64> = BTreeMap::new();
     let mut errors = ErrorCounts::default();
     let mut sink = |row: Row| {
-        match row.map_err(|_| ErrorCounter::ReportParsingError.into()).and_then(|record| group(&checks, &record.shared_info)) {
+        match row
+            .map_err(|_| ErrorCounter::ReportParsingError.into())
+            .and_then(|record| group(&checks, &record.shared_info))
+        {
             Ok(group) => *groups.entry(group).or_default() += 1,
             Err(Rejected::LeftOut(reasons)) => errors.add(reasons),
-            Err(Rejected::UnsupportedVersion(_)) => errors.add(ErrorCounter::UnsupportedSharedinfoVersion.into()),
+            Err(Rejected::UnsupportedVersion(_)) => {
+                errors.add(ErrorCounter::UnsupportedSharedinfoVersion.into())
+            }
         }
         ControlFlow::Continue(())
     };

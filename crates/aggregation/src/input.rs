@@ -128,12 +128,15 @@ fn bucket(bytes: &[u8]) -> Result<u128, Problem> {
 /// A bucket as people write it: hexadecimal after `0x`, or decimal.
 fn bucket_from_text(text: &str) -> Result<u128, Problem> {
     let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => u128::from_str_radix(digits, 16).ok(),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            u128::from_str_radix(digits, 16).ok()
+        }
         None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         _ => None,
     };
     parsed.ok_or_else(|| {
-        format!("`{:.60}` is no bucket of 128 bits: write it as 0x and hexadecimal digits, or decimal", text).into()
+        format!("`{:.60}` is no bucket of 128 bits: write it as 0x and hexadecimal digits, or decimal", text)
+            .into()
     })
 }
 

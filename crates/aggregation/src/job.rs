@@ -110,8 +110,9 @@ fn reporter(origin: Option<&str>, site: Option<&str>) -> Result<Reporter, Invali
         (Some(""), None) => Err(invalid(ATTRIBUTION_REPORT_TO, "is empty")),
         (Some(origin), None) => Ok(Reporter::Origin(origin.to_owned())),
         (None, Some(text)) => {
-            let site = Site::parse(text)
-                .map_err(|error| invalid(REPORTING_SITE, format!("no site such as https://r.example: {error}")))?;
+            let site = Site::parse(text).map_err(|error| {
+                invalid(REPORTING_SITE, format!("no site such as https://r.example: {error}"))
+            })?;
             if site.as_str() != text.trim_end_matches('/') {
                 return Err(invalid(REPORTING_SITE, format!("no site, but of the site {}", site.as_str())));
             }
@@ -239,7 +240,9 @@ mod tests {
 
     #[test]
     fn only_true_is_a_debug_run() {
-        for (text, expected) in [("true", true), ("TRUE", true), ("false", false), ("yes", false), ("1", false)] {
+        for (text, expected) in
+            [("true", true), ("TRUE", true), ("false", false), ("yes", false), ("1", false)]
+        {
             assert_eq!(parse(&[(DEBUG_RUN, text)]).unwrap().debug_run, expected, "{text}");
         }
     }

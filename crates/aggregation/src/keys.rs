@@ -113,7 +113,8 @@ impl KeyFile {
     fn parse(text: &[u8]) -> Result<Self, &'static str> {
         // The text of an error of JSON could be that of the key.
         let members: Members = serde_json::from_slice(text).map_err(|_| "not the JSON of a key")?;
-        let private_key = decode_key(&members.private_key).ok_or("private_key is not the base64 of 32 bytes")?;
+        let private_key =
+            decode_key(&members.private_key).ok_or("private_key is not the base64 of 32 bytes")?;
         let file = Self::new(&members.id, private_key, &members.created).map_err(|_| "the ID is too long")?;
         let public_key = BASE64_STANDARD.encode(file.public().as_bytes());
         if public_key != members.public_key {
@@ -152,7 +153,10 @@ impl KeyFile {
 
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyFile").field("id", &self.id).field("created", &self.created).finish_non_exhaustive()
+        f.debug_struct("KeyFile")
+            .field("id", &self.id)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
     }
 }
 

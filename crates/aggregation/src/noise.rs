@@ -64,7 +64,10 @@ mod tests {
                 let beyond = draws.iter().filter(|x| x.unsigned_abs() as f64 > multiple * scale).count();
                 let share = beyond as f64 / DRAWS as f64;
                 let error = (probability / DRAWS as f64).sqrt();
-                assert!((share - probability).abs() < 6.0 * error + 1e-3, "{epsilon}: {share} beyond {multiple}");
+                assert!(
+                    (share - probability).abs() < 6.0 * error + 1e-3,
+                    "{epsilon}: {share} beyond {multiple}"
+                );
             }
         }
     }

@@ -79,11 +79,7 @@ impl Opener {
         }
     }
 
-    fn plaintext<'a>(
-        &self,
-        record: &'a Record,
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<&'a [u8], ErrorCounter> {
+    fn plaintext<'a>(&self, record: &'a Record, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], ErrorCounter> {
         const INFO_PREFIX: &[u8] = b"aggregation_service";
         let Payloads::Sealed(keys) = &self.payloads else {
             return Ok(&record.payload);

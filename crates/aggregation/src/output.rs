@@ -169,7 +169,10 @@ mod tests {
     fn a_summary_is_split_at_its_limit() {
         let names = |len| {
             let shards = place("out/s.avro", false).shards(len);
-            shards.into_iter().map(|(location, range)| (location.to_string(), range.len())).collect::<Vec<_>>()
+            shards
+                .into_iter()
+                .map(|(location, range)| (location.to_string(), range.len()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(names(0), [("out/s.avro".to_owned(), 0)]);
         assert_eq!(names(FACTS_PER_FILE), [("out/s.avro".to_owned(), FACTS_PER_FILE)]);

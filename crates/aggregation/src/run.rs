@@ -14,8 +14,8 @@ use crate::{
     OutputPlace, Payloads, Progress, Reporter, ResultInfo, ReturnCode, Storage, StorageError,
     StorageErrorKind,
     budget::{
-        CommitError, Exhausted, JobCommit, Ledger, LedgerError, PreparedOutput, PublishError, Spending, Stage,
-        StagingError, publish,
+        CommitError, Exhausted, JobCommit, Ledger, LedgerError, PreparedOutput, PublishError, Spending,
+        Stage, StagingError, publish,
     },
     collect::{CollectError, Collected, Collection},
     domain::Domain,
@@ -102,12 +102,15 @@ pub struct Counts {
 
 /// Runs a job to its end. It never fails otherwise than with a code.
 pub fn run(mut job: Job<'_>, storage: &Storage, progress: &Progress) -> Outcome {
-    let mut state = State { counts: Counts::default(), errors: ErrorCounts::default(), exhausted: Vec::new() };
+    let mut state =
+        State { counts: Counts::default(), errors: ErrorCounts::default(), exhausted: Vec::new() };
     let now = job.now;
     let ended = job.run(storage, progress, &mut state);
     let (code, message, files) = match ended {
         Ok((code, files)) => (code, None, files),
-        Err(Failure { code, message }) => (code, Some(message).filter(|message| !message.is_empty()), Vec::new()),
+        Err(Failure { code, message }) => {
+            (code, Some(message).filter(|message| !message.is_empty()), Vec::new())
+        }
     };
     state.counts.errors = state.errors.reports();
     Outcome {
@@ -164,7 +167,8 @@ impl Job<'_> {
     }
 
     fn validate(&self) -> Result<(), Failure> {
-        let invalid = |message: &str| Err(Failure { code: ReturnCode::InvalidJob, message: message.to_owned() });
+        let invalid =
+            |message: &str| Err(Failure { code: ReturnCode::InvalidJob, message: message.to_owned() });
         const MAX_ID_BYTES: usize = 128;
         if self.id.is_empty() || self.id.len() > MAX_ID_BYTES {
             return invalid("a job's ID has 1 to 128 bytes");
@@ -172,7 +176,8 @@ impl Job<'_> {
         if self.input.is_empty() {
             return invalid("there is no input");
         }
-        let may_skip_domain = matches!(self.protection, Protection::Test(TestSwitches { skip_domain: true, .. }));
+        let may_skip_domain =
+            matches!(self.protection, Protection::Test(TestSwitches { skip_domain: true, .. }));
         if self.domain.is_none() && !may_skip_domain {
             return invalid("there is no output domain");
         }
@@ -190,8 +195,10 @@ impl Job<'_> {
             return Ok(Noise::None);
         }
         let epsilon = crate::job::epsilon(self.parameters.epsilon.get())?;
-        Noise::laplace(epsilon)
-            .map_err(|error| Failure { code: ReturnCode::InvalidJob, message: format!("debug_privacy_epsilon: {error}") })
+        Noise::laplace(epsilon).map_err(|error| Failure {
+            code: ReturnCode::InvalidJob,
+            message: format!("debug_privacy_epsilon: {error}"),
+        })
     }
 
     fn domain(&self, storage: &Storage) -> Result<Domain, Failure> {
@@ -227,7 +234,8 @@ impl Job<'_> {
         let debug_run = self.parameters.debug_run;
         let (payloads, column, checks) = match &mut self.protection {
             Protection::Full { keys, .. } => {
-                let checks = Checks { reporter: self.parameters.reporter.clone(), debug_run, now: Some(self.now) };
+                let checks =
+                    Checks { reporter: self.parameters.reporter.clone(), debug_run, now: Some(self.now) };
                 (Payloads::Sealed(std::mem::take(keys)), PayloadColumn::Sealed, checks)
             }
             Protection::Test(_) => {
@@ -328,9 +336,14 @@ impl Job<'_> {
                     spendings,
                     output: &output,
                 };
-                if let Err(error) = ledger.commit(&commit) {
-                    output.discard();
-                    return Err(self.refused(storage, error, state));
+                match ledger.commit(&commit) {
+                    Ok(()) => {}
+                    Err(CommitError::Exhausted(exhausted)) => {
+                        output.discard();
+                        return Err(self.refused(storage, exhausted, state));
+                    }
+                    // Whether it has committed may be unknown: what is staged is kept, for it may be paid for.
+                    Err(CommitError::Ledger(error)) => return Err(error.into()),
                 }
                 state.counts.units_spent = spendings.len() as u64;
                 publish(*ledger, storage, &self.id, self.now).map_err(|error| self.unpublished(&error))?;
@@ -347,11 +360,7 @@ impl Job<'_> {
     }
 
     /// What a job is told whose budget is not there, beside the file that lists what is used up.
-    fn refused(&self, storage: &Storage, error: CommitError, state: &mut State) -> Failure {
-        let exhausted = match error {
-            CommitError::Exhausted(exhausted) => exhausted,
-            CommitError::Ledger(error) => return error.into(),
-        };
+    fn refused(&self, storage: &Storage, exhausted: Vec<Exhausted>, state: &mut State) -> Failure {
         let name = format!("{}{}.json", exhausted_info::FILE_NAME_PREFIX, iso_8601(self.now));
         let location = self.output.location.with_file_name(&name);
         let list = match storage.put(&location, exhausted_info::to_json(&exhausted).as_bytes()) {
@@ -388,7 +397,8 @@ impl Job<'_> {
 impl TestSwitches {
     /// What output says that was made with them.
     fn describe(self) -> String {
-        let switches = [(true, "clear-payloads"), (self.no_noise, "no-noise"), (self.skip_domain, "skip-domain")];
+        let switches =
+            [(true, "clear-payloads"), (self.no_noise, "no-noise"), (self.skip_domain, "skip-domain")];
         let names = switches.into_iter().filter_map(|(is_on, name)| is_on.then_some(name));
         names.collect::<Vec<_>>().join(",")
     }
@@ -446,7 +456,9 @@ impl From<InvalidParameter> for Failure {
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
         let code = match &error {
-            InputError::Storage(StorageError { kind: StorageErrorKind::Denied, .. }) => ReturnCode::PermissionError,
+            InputError::Storage(StorageError { kind: StorageErrorKind::Denied, .. }) => {
+                ReturnCode::PermissionError
+            }
             _ => ReturnCode::InputDataReadFailed,
         };
         Self { code, message: error.to_string() }

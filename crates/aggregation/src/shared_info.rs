@@ -63,10 +63,8 @@ impl<'a> SharedInfo<'a> {
 /// A time as ISO 8601 has it, in UTC, with as many decimals as it takes. Shared IDs are made of it, too.
 #[must_use]
 pub fn iso_8601(time: Time) -> String {
-    DateTime::from_timestamp_millis(time.as_millis()).map_or_else(
-        || time.as_secs().to_string(),
-        |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
-    )
+    DateTime::from_timestamp_millis(time.as_millis())
+        .map_or_else(|| time.as_secs().to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
@@ -190,7 +188,9 @@ mod tests {
 
     #[test]
     fn only_enabled_is_debug_mode() {
-        for (mode, is_debug) in [("\"enabled\"", true), ("\"disabled\"", false), ("\"Enabled\"", false), ("null", false)] {
+        for (mode, is_debug) in
+            [("\"enabled\"", true), ("\"disabled\"", false), ("\"Enabled\"", false), ("null", false)]
+        {
             let text = MINIMAL.replace('}', &format!(",\"debug_mode\":{mode}}}"));
             assert_eq!(SharedInfo::parse(&text).unwrap().is_debug(), is_debug, "{mode}");
         }

@@ -212,7 +212,8 @@ impl Storage {
         let (store, path) = store(url)?;
         // Stores list by whole path segments: the last one is compared here.
         let is_directory = url.path().ends_with('/') || path.as_ref().is_empty();
-        let prefix = path.as_ref().to_owned() + if is_directory && !path.as_ref().is_empty() { "/" } else { "" };
+        let prefix =
+            path.as_ref().to_owned() + if is_directory && !path.as_ref().is_empty() { "/" } else { "" };
         let parent = match prefix.rsplit_once('/') {
             Some((parent, _)) => Some(ObjectPath::from(parent)),
             None => None,
@@ -220,13 +221,15 @@ impl Storage {
         let listed = store
             .list(parent.as_ref())
             .try_filter(|object| {
-                let is_listed = object.location.as_ref().starts_with(&prefix) && !is_note(object.location.filename());
+                let is_listed =
+                    object.location.as_ref().starts_with(&prefix) && !is_note(object.location.filename());
                 std::future::ready(is_listed)
             })
             .take(Self::MAX_FILES + 1)
             .try_collect::<Vec<_>>();
         let mut objects = self.runtime()?.block_on(listed)?;
-        let within = |object: &object_store::ObjectMeta| object.location.as_ref().starts_with(&format!("{prefix}/"));
+        let within =
+            |object: &object_store::ObjectMeta| object.location.as_ref().starts_with(&format!("{prefix}/"));
         // A directory of that very name is meant alone.
         if objects.iter().any(|object| object.location == path) {
             objects.retain(|object| object.location == path);
@@ -323,7 +326,8 @@ fn list_prefix(path: &Path, blobs: &mut Vec<Blob>) -> Result<(), StorageErrorKin
         let metadata = fs::metadata(entry.path())?;
         let begins = entry.file_name().as_encoded_bytes().starts_with(start.as_encoded_bytes());
         if begins && metadata.is_file() {
-            blobs.push(Blob { location: Location::Path(parent.join(entry.file_name())), len: metadata.len() });
+            blobs
+                .push(Blob { location: Location::Path(parent.join(entry.file_name())), len: metadata.len() });
         }
     }
     Ok(())

@@ -4,9 +4,7 @@ mod common;
 
 use std::{collections::BTreeSet, fs};
 
-use ascribe_aggregation::{
-    Ledger, Location, ReturnCode, Storage, TestSwitches, explain, publish, recover,
-};
+use ascribe_aggregation::{Ledger, Location, ReturnCode, Storage, TestSwitches, explain, publish, recover};
 use ascribe_reports::Time;
 use common::{NOW, Report, World, assert_code};
 use serde_json::Value;

@@ -31,7 +31,8 @@ fn run_one_job() {
     let mut ledger = SqliteLedger::open(&directory.join("ledger.sqlite")).unwrap();
     let staging = directory.join("staging");
     let protection = Protection::Full { keys: Keyring::new([key()]), ledger: &mut ledger, staging };
-    let outcome = run(job(directory, "job".to_owned(), protection), &Storage::default(), &Progress::default());
+    let outcome =
+        run(job(directory, "job".to_owned(), protection), &Storage::default(), &Progress::default());
     assert_eq!(outcome.result.return_code, ReturnCode::Success);
 }
 
@@ -79,7 +80,9 @@ fn a_job_that_is_killed_leaves_budget_and_output_in_agreement() {
             State::Finished => finished += 1,
         }
     }
-    println!("killed {cycles} times: {unspent} unspent, {interrupted} spent and unpublished, {finished} finished");
+    println!(
+        "killed {cycles} times: {unspent} unspent, {interrupted} spent and unpublished, {finished} finished"
+    );
 }
 
 enum State {

@@ -80,7 +80,8 @@ fn the_debug_batch_shows_what_is_in_the_reports() {
         let mut sums = BTreeMap::new();
         for fact in debug.as_array().unwrap() {
             let bucket = fact["bucket"].as_str().unwrap();
-            let (unnoised, noise) = (fact["unnoised_metric"].as_i64().unwrap(), fact["noise"].as_i64().unwrap());
+            let (unnoised, noise) =
+                (fact["unnoised_metric"].as_i64().unwrap(), fact["noise"].as_i64().unwrap());
             assert_eq!(unnoised + noise, noised[bucket], "{bucket}");
             if fact["annotations"].as_array().unwrap().contains(&"in_reports".into()) {
                 sums.insert(bucket.to_owned(), unnoised);

@@ -4,9 +4,7 @@ mod common;
 
 use std::fs;
 
-use ascribe_aggregation::{
-    Checks, Opener, Payloads, Record, Reporter, ReturnCode, SharedInfo, TestSwitches,
-};
+use ascribe_aggregation::{Checks, Opener, Payloads, Record, Reporter, ReturnCode, SharedInfo, TestSwitches};
 use common::{Report, World, write_avro};
 use proptest::prelude::*;
 
@@ -156,7 +154,8 @@ fn pages_that_inflate_beyond_their_limit_are_refused() {
         Compression::SNAPPY,
         Compression::LZ4_RAW,
     ] {
-        for (len, expected) in [(60 << 20, ReturnCode::Success), (68 << 20, ReturnCode::InputDataReadFailed)] {
+        for (len, expected) in [(60 << 20, ReturnCode::Success), (68 << 20, ReturnCode::InputDataReadFailed)]
+        {
             let world = World::new();
             let file = fs::File::create(world.path("domain.txt")).unwrap();
             let schema = parse_message_type("message m { REQUIRED BYTE_ARRAY bucket; }").unwrap();

@@ -125,9 +125,7 @@ fn sealed_reports_are_opened_filtered_and_summed() {
 
 #[test]
 fn every_codec_of_avro_is_read() {
-    use apache_avro::{
-        Bzip2Settings, Codec, DeflateSettings, XzSettings, ZstandardSettings,
-    };
+    use apache_avro::{Bzip2Settings, Codec, DeflateSettings, XzSettings, ZstandardSettings};
     for codec in [
         Codec::Null,
         Codec::Deflate(DeflateSettings::default()),
@@ -200,7 +198,10 @@ fn write_parquet(
     for records in records.chunks(1700) {
         let mut group = writer.next_row_group().unwrap();
         let mut extra = group.next_column().unwrap().unwrap();
-        extra.typed::<parquet::data_type::Int64Type>().write_batch(&vec![1; records.len()], None, None).unwrap();
+        extra
+            .typed::<parquet::data_type::Int64Type>()
+            .write_batch(&vec![1; records.len()], None, None)
+            .unwrap();
         extra.close().unwrap();
         let is_null = |index: &usize| null_every > 0 && index % null_every == 0;
         let present = (0..records.len()).filter(|index| !is_null(index));
@@ -209,7 +210,8 @@ fn write_parquet(
         let levels: Vec<i16> = (0..records.len()).map(|index| i16::from(!is_null(&index))).collect();
         let payloads: Vec<_> = records.iter().map(|record| ByteArray::from(record.payload.clone())).collect();
         let key_ids: Vec<_> = records.iter().map(|record| ByteArray::from(record.key_id.as_str())).collect();
-        for (values, levels) in [(&shared_info, Some(levels.as_slice())), (&payloads, None), (&key_ids, None)] {
+        for (values, levels) in [(&shared_info, Some(levels.as_slice())), (&payloads, None), (&key_ids, None)]
+        {
             let mut column = group.next_column().unwrap().unwrap();
             column.typed::<ByteArrayType>().write_batch(values, levels, None).unwrap();
             column.close().unwrap();
@@ -278,11 +280,12 @@ fn avro_output_has_the_fields_that_readers_know() {
     assert_code(&outcome, ReturnCode::Success);
     let records = |path| {
         let reader = Reader::new(fs::File::open(path).unwrap()).unwrap();
-        reader.map(|record| match record.unwrap() {
-            Value::Record(fields) => fields.into_iter().collect::<BTreeMap<_, _>>(),
-            other => panic!("{other:?}"),
-        })
-        .collect::<Vec<_>>()
+        reader
+            .map(|record| match record.unwrap() {
+                Value::Record(fields) => fields.into_iter().collect::<BTreeMap<_, _>>(),
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
     };
     let summary = records(path);
     assert_eq!(summary.len(), 2);
@@ -378,7 +381,10 @@ fn a_job_with_too_many_errors_fails_without_spending() {
 #[test]
 fn a_report_of_a_later_format_fails_the_job_without_spending() {
     let mut world = World::new();
-    world.batch("1.avro", &[Report::new(1, &[]).sealed(), Report::new(2, &[]).with("version", "2.0").sealed()]);
+    world.batch(
+        "1.avro",
+        &[Report::new(1, &[]).sealed(), Report::new(2, &[]).with("version", "2.0").sealed()],
+    );
     world.domain([1]);
     let outcome = world.run(|job| job.parameters.error_threshold = 100.0);
     assert_code(&outcome, ReturnCode::UnsupportedReportVersion);
@@ -393,7 +399,9 @@ fn a_site_covers_its_origins() {
     let records: Vec<_> = origins
         .iter()
         .enumerate()
-        .map(|(id, origin)| debug(Report::new(id as u128, &[(1, 1, 0)]).with("reporting_origin", *origin)).sealed())
+        .map(|(id, origin)| {
+            debug(Report::new(id as u128, &[(1, 1, 0)]).with("reporting_origin", *origin)).sealed()
+        })
         .collect();
     world.batch("1.avro", &records);
     world.domain([1]);
@@ -404,7 +412,8 @@ fn a_site_covers_its_origins() {
 #[test]
 fn what_cannot_be_run_says_why() {
     let mut world = World::new();
-    let invalid = |world: &mut World, change: &dyn Fn(&mut ascribe_aggregation::Job<'_>)| world.run(change).result;
+    let invalid =
+        |world: &mut World, change: &dyn Fn(&mut ascribe_aggregation::Job<'_>)| world.run(change).result;
     world.domain([1]);
     let result = invalid(&mut world, &|_| {});
     assert_eq!(result.return_code, ReturnCode::InputDataReadFailed, "no batch");
@@ -458,7 +467,8 @@ fn tests_never_hold_keys() {
         Payloads::Clear,
         ascribe_aggregation::Checks { reporter: Reporter::Any, debug_run: false, now: None },
     );
-    let outcomes = opener.open(&[Report::new(1, &[(1, 1, 0)]).sealed(), Report::new(2, &[(1, 1, 0)]).clear()]);
+    let outcomes =
+        opener.open(&[Report::new(1, &[(1, 1, 0)]).sealed(), Report::new(2, &[(1, 1, 0)]).clear()]);
     assert!(outcomes[0].is_err() && outcomes[1].is_ok());
 }
 

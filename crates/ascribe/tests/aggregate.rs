@@ -19,7 +19,8 @@ fn world() -> TempDir {
     let key = KeyFile::new("key-1", [7; 32].into(), "2026-01-01T00:00:00Z").unwrap();
     fs::create_dir(path("keys")).unwrap();
     key.write(&path("keys/key-1.json")).unwrap();
-    let scheduled = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() - 3600;
+    let scheduled =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() - 3600;
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
     let bodies: Vec<Value> = (0..3)
         .map(|id| {
@@ -33,7 +34,8 @@ fn world() -> TempDir {
                 "version": "1.0",
             })
             .to_string();
-            let payload = b"\xa2\x64data\x81\xa2\x66bucket\x41\x05\x65value\x41\x07\x69operation\x69histogram";
+            let payload =
+                b"\xa2\x64data\x81\xa2\x66bucket\x41\x05\x65value\x41\x07\x69operation\x69histogram";
             let sealed = key.public().seal(&shared_info, payload, &mut rng).unwrap();
             json!({"shared_info": shared_info, "aggregation_service_payloads": [{
                 "key_id": "key-1",
@@ -50,8 +52,15 @@ fn world() -> TempDir {
 fn aggregate(directory: &Path, protection: &[&str], more: &[&str]) -> Run {
     let path = |name: &str| directory.join(name).display().to_string();
     let own = [
-        "aggregate", "--input", &path("batch.json"), "--domain", &path("domain.txt"), "--output",
-        &path("out.csv"), "--ledger", &path("ledger.sqlite"),
+        "aggregate",
+        "--input",
+        &path("batch.json"),
+        "--domain",
+        &path("domain.txt"),
+        "--output",
+        &path("out.csv"),
+        "--ledger",
+        &path("ledger.sqlite"),
     ];
     let keys = path("keys");
     let protection: Vec<_> = protection.iter().map(|arg| if *arg == "KEYS" { &keys } else { *arg }).collect();

@@ -151,6 +151,44 @@ pub struct StoredFile {
     pub len: u64,
 }
 
+impl StoredFile {
+    pub(super) fn list_to_json(files: &[Self]) -> String {
+        serde_json::to_string(files).expect("texts and numbers are JSON")
+    }
+
+    fn list_from_json(json: &str) -> Result<Vec<Self>, LedgerError> {
+        serde_json::from_str(json).map_err(|_| LedgerError::Damaged("the list of a job's files"))
+    }
+
+    pub(super) fn names_from_json(json: &str) -> Result<Vec<String>, LedgerError> {
+        Ok(Self::list_from_json(json)?.into_iter().map(|file| file.location).collect())
+    }
+}
+
+impl StoredOutput {
+    /// From what a database has of it.
+    pub(super) fn from_columns(
+        files: &str,
+        body: Option<Vec<u8>>,
+        staged_path: Option<String>,
+        staged_key: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, LedgerError> {
+        let body = match (body, staged_path, staged_key) {
+            (Some(bytes), None, None) => StoredBody::Inline(bytes),
+            (None, Some(path), Some(bytes)) => {
+                let mut key = Zeroizing::new([0; 32]);
+                if bytes.len() != key.len() {
+                    return Err(LedgerError::Damaged("a staged key"));
+                }
+                key.copy_from_slice(&bytes);
+                StoredBody::Staged { path, key }
+            }
+            _ => return Err(LedgerError::Damaged("the output of a job")),
+        };
+        Ok(Self { files: StoredFile::list_from_json(files)?, body })
+    }
+}
+
 /// The bytes of an output.
 #[derive(Debug)]
 pub enum StoredBody {
@@ -184,6 +222,9 @@ pub enum LedgerError {
     /// SQLite fails.
     #[error("the ledger: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL fails, or cannot be reached.
+    #[error("the ledger: {}", with_cause(.0))]
+    Postgres(#[from] tokio_postgres::Error),
     /// It was written by a later release.
     #[error("the ledger was written by a later release: its version is {0}")]
     Newer(i64),
@@ -193,4 +234,16 @@ pub enum LedgerError {
     /// Its directory cannot be made.
     #[error("the ledger's directory: {0}")]
     Io(#[from] std::io::Error),
+}
+
+/// The error of a database says what it was doing; only its cause says why that failed.
+fn with_cause(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

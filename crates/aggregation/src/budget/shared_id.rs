@@ -6,6 +6,7 @@ use ascribe_reports::{Api, Time};
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
+use super::LedgerError;
 use crate::{SharedInfo, shared_info::iso_8601};
 
 /// What the shared IDs of a report are made of, except for the filtering ID: reports of one group differ in
@@ -72,13 +73,22 @@ impl BudgetGroup {
             text.push('-');
             text.push_str(part);
         }
-        let is_before_1_0 = self.version.split('.').next().is_some_and(|major| major.bytes().all(|c| c == b'0'));
+        let is_before_1_0 =
+            self.version.split('.').next().is_some_and(|major| major.bytes().all(|c| c == b'0'));
         if filtering_id != 0 || !is_before_1_0 {
             text.push('-');
             text.push_str(&filtering_id.to_string());
         }
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
         BudgetUnit { shared_id: hash.as_ref().try_into().expect("SHA-256 has 32 bytes"), hour: self.hour }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers are JSON")
+    }
+
+    pub(super) fn from_json(json: &str) -> Result<Self, LedgerError> {
+        serde_json::from_str(json).map_err(|_| LedgerError::Damaged("what a shared ID is made of"))
     }
 
     /// The members of the shared info that the budget knows, as the service's debugging file has them.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending,
     Spent, StoredOutput,
-    ledger::{StoredBody, StoredFile},
+    ledger::{StoredFile, hex},
     staging::PreparedBody,
 };
 
@@ -107,22 +107,14 @@ impl Ledger for SqliteLedger {
     }
 
     fn output(&mut self, job_id: &str) -> Result<Option<StoredOutput>, LedgerError> {
-        let sql = "SELECT files, body, staged_path, staged_key FROM job WHERE id = ? AND published_at IS NULL";
+        let sql =
+            "SELECT files, body, staged_path, staged_key FROM job WHERE id = ? AND published_at IS NULL";
         let row = self.0.query_row(sql, [job_id], |row| {
             let key: Option<Vec<u8>> = row.get(3)?;
             Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, key.map(Zeroizing::new)))
         });
         let Some((files, body, path, key)) = row.optional()? else { return Ok(None) };
-        let files = serde_json::from_str(&files).map_err(|_| LedgerError::Damaged("the list of a job's files"))?;
-        let body = match (body, path, key) {
-            (Some(bytes), None, None) => StoredBody::Inline(bytes),
-            (None, Some(path), Some(key)) => {
-                let key = <[u8; 32]>::try_from(key.as_slice()).map_err(|_| LedgerError::Damaged("a staged key"))?;
-                StoredBody::Staged { path, key: Zeroizing::new(key) }
-            }
-            _ => return Err(LedgerError::Damaged("the output of a job")),
-        };
-        Ok(Some(StoredOutput { files, body }))
+        StoredOutput::from_columns(&files, body, path, key).map(Some)
     }
 
     fn mark_published(&mut self, job_id: &str, at: Time) -> Result<(), LedgerError> {
@@ -151,8 +143,8 @@ impl Ledger for SqliteLedger {
         rows.map(|row| {
             let ((shared_id, group, filtering_id), job_id, at) = row?;
             Ok(Spent {
-                shared_id: shared_id.iter().map(|byte| format!("{byte:02x}")).collect(),
-                group: parse_group(&group)?,
+                shared_id: hex(&shared_id),
+                group: BudgetGroup::from_json(&group)?,
                 filtering_id: filtering_id.parse().map_err(|_| LedgerError::Damaged("a filtering ID"))?,
                 job_id,
                 spent_at: at.div_euclid(1000),
@@ -167,7 +159,10 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, LedgerError> {
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-fn find_exhausted(transaction: &Transaction<'_>, spendings: &[Spending]) -> Result<Vec<Exhausted>, LedgerError> {
+fn find_exhausted(
+    transaction: &Transaction<'_>,
+    spendings: &[Spending],
+) -> Result<Vec<Exhausted>, LedgerError> {
     let mut statement = transaction.prepare(
         "SELECT job_id, committed_at FROM spent JOIN job ON job.id = job_id WHERE shared_id = ? AND hour = ?",
     )?;
@@ -187,7 +182,7 @@ fn insert(transaction: &Transaction<'_>, job: &JobCommit<'_>) -> rusqlite::Resul
         PreparedBody::Inline(bytes) => (Some(bytes.as_slice()), None, None),
         PreparedBody::Staged { path, key } => (None, Some(path.as_str()), Some(key.as_slice())),
     };
-    let files = serde_json::to_string(&job.output.files).expect("texts and numbers are JSON");
+    let files = StoredFile::list_to_json(&job.output.files);
     transaction.execute(
         "INSERT INTO job (id, request, committed_at, result, files, body, staged_path, staged_key)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -198,7 +193,7 @@ fn insert(transaction: &Transaction<'_>, job: &JobCommit<'_>) -> rusqlite::Resul
     )?;
     for spending in job.spendings {
         let BudgetUnit { shared_id, hour } = spending.unit();
-        let group = serde_json::to_string(&spending.group).expect("texts and numbers are JSON");
+        let group = spending.group.to_json();
         // 64 bits without a sign: more than SQLite's integers have.
         statement.execute(params![shared_id, hour, job.id, group, spending.filtering_id.to_string()])?;
     }
@@ -212,8 +207,6 @@ fn select_jobs(connection: &Connection, rest: &str, limit: usize) -> Result<Vec<
 }
 
 fn read_job(row: &Row<'_>) -> Result<CommittedJob, LedgerError> {
-    let files: Vec<StoredFile> = serde_json::from_str(&row.get::<_, String>(5)?)
-        .map_err(|_| LedgerError::Damaged("the list of a job's files"))?;
     Ok(CommittedJob {
         id: row.get(0)?,
         request: row.get(1)?,
@@ -221,12 +214,8 @@ fn read_job(row: &Row<'_>) -> Result<CommittedJob, LedgerError> {
         published_at: row.get::<_, Option<i64>>(3)?.map(Time::from_millis),
         result: row.get(4)?,
         units: row.get::<_, i64>(6)?.unsigned_abs(),
-        files: files.into_iter().map(|file| file.location).collect(),
+        files: StoredFile::names_from_json(&row.get::<_, String>(5)?)?,
     })
-}
-
-fn parse_group(json: &str) -> Result<BudgetGroup, LedgerError> {
-    serde_json::from_str(json).map_err(|_| LedgerError::Damaged("what a shared ID is made of"))
 }
 
 fn limit_of(limit: usize) -> i64 {
@@ -235,9 +224,13 @@ fn limit_of(limit: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{SharedInfo, budget::PreparedOutput};
     use ascribe_reports::Api;
+
+    use super::*;
+    use crate::{
+        SharedInfo,
+        budget::{PreparedOutput, ledger::StoredBody},
+    };
 
     fn spending(hour: i64, filtering_id: u64) -> Spending {
         let text = format!(
@@ -253,7 +246,12 @@ mod tests {
         PreparedOutput { files, body: PreparedBody::Inline(bytes.to_vec()) }
     }
 
-    fn commit(ledger: &mut SqliteLedger, id: &str, at: i64, spendings: &[Spending]) -> Result<(), CommitError> {
+    fn commit(
+        ledger: &mut SqliteLedger,
+        id: &str,
+        at: i64,
+        spendings: &[Spending],
+    ) -> Result<(), CommitError> {
         let output = output(id.as_bytes());
         let at = Time::from_secs(at);
         ledger.commit(&JobCommit { id, request: [1; 32], at, result: "{}", spendings, output: &output })
@@ -276,7 +274,10 @@ mod tests {
         assert!(ledger.output("b").unwrap().is_none());
         commit(&mut ledger, "c", 300, &[spending(3, 0), spending(2, 1)]).unwrap();
         let spent = ledger.spent(None, 10).unwrap();
-        assert_eq!(spent.iter().map(|spent| spent.job_id.as_str()).collect::<Vec<_>>(), ["c", "c", "a", "a", "a"]);
+        assert_eq!(
+            spent.iter().map(|spent| spent.job_id.as_str()).collect::<Vec<_>>(),
+            ["c", "c", "a", "a", "a"]
+        );
         assert_eq!(ledger.spent(Some("a"), 10).unwrap().len(), 3);
         assert!(ledger.spent(Some("a"), 10).unwrap().iter().any(|spent| spent.filtering_id == u64::MAX));
     }

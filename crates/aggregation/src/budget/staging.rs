@@ -204,7 +204,8 @@ pub(super) fn sweep(directory: &Path, needed: &[String]) {
     for entry in entries.flatten() {
         let is_staged = entry.path().extension().is_some_and(|extension| extension == "staged");
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        let is_old = modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > MAX_AGE));
+        let is_old =
+            modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > MAX_AGE));
         if is_staged && is_old && !needed.contains(&entry.path().display().to_string()) {
             let _ = fs::remove_file(entry.path());
         }

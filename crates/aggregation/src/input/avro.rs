@@ -72,7 +72,8 @@ impl<'de> Deserialize<'de> for Bytes {
 
 pub(super) fn read_reports(file: impl Read, sink: Sink<'_, Row>) -> Result<(), Problem> {
     for record in records::<Fields>(file)? {
-        let Fields { payload: Some(payload), key_id: Some(key_id), shared_info: Some(shared_info), .. } = record?
+        let Fields { payload: Some(payload), key_id: Some(key_id), shared_info: Some(shared_info), .. } =
+            record?
         else {
             return Err("a record without payload, key_id and shared_info".into());
         };

@@ -26,13 +26,14 @@ pub(super) fn read_reports(file: File, sink: Sink<'_, Row>) -> Result<(), Proble
 
 pub(super) fn read_domain(file: File, sink: Sink<'_, u128>) -> Result<(), Problem> {
     let mut problem = None;
-    read_columns(file, ["bucket"], &mut |[bytes]| {
-        match bytes.ok_or_else(|| "a bucket is null".into()).and_then(bucket) {
-            Ok(bucket) => sink(bucket).is_break(),
-            Err(error) => {
-                problem = Some(error);
-                true
-            }
+    read_columns(file, ["bucket"], &mut |[bytes]| match bytes
+        .ok_or_else(|| "a bucket is null".into())
+        .and_then(bucket)
+    {
+        Ok(bucket) => sink(bucket).is_break(),
+        Err(error) => {
+            problem = Some(error);
+            true
         }
     })?;
     problem.map_or(Ok(()), Err)
@@ -68,7 +69,10 @@ fn read_columns<const N: usize>(
         let mut columns = Vec::with_capacity(N);
         for index in indices {
             let pages = Pages::new(Arc::clone(&shared), row_group.column(index), rows)?;
-            columns.push(Column::new(get_column_reader(schema.column(index), Box::new(pages)), &schema.column(index)));
+            columns.push(Column::new(
+                get_column_reader(schema.column(index), Box::new(pages)),
+                &schema.column(index),
+            ));
         }
         while rows > 0 {
             let count = rows.min(ROWS_AT_ONCE);

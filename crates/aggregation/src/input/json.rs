@@ -93,7 +93,8 @@ enum DomainBucket {
 }
 
 fn domain_bucket(value: Result<&str, Unreadable>) -> Result<u128, Problem> {
-    let no_bucket = "a value is no bucket: a text such as \"0x1f\", or {\"bucket\": \"<a character for each byte>\"}";
+    let no_bucket =
+        "a value is no bucket: a text such as \"0x1f\", or {\"bucket\": \"<a character for each byte>\"}";
     let value = value.map_err(|Unreadable| no_bucket)?;
     match serde_json::from_str(value).map_err(|_| no_bucket)? {
         DomainBucket::Number(number) => Ok(number.into()),
@@ -277,7 +278,9 @@ mod tests {
 
     #[test]
     fn a_sink_that_has_enough_ends_it() {
-        for text in [format!("[{BODY},{BODY} broken"), format!("{BODY}\n{BODY}"), format!(" {{\n}}{BODY} broken")] {
+        for text in
+            [format!("[{BODY},{BODY} broken"), format!("{BODY}\n{BODY}"), format!(" {{\n}}{BODY} broken")]
+        {
             let mut count = 0;
             let mut sink = |_: Row| {
                 count += 1;
@@ -301,7 +304,14 @@ mod tests {
         };
         let text = r#"["0x10", "10", 10, {"bucket": "\u0001\u00ff"}, {"bucket": "key1", "metric": 1}]"#;
         assert_eq!(domain(text), Ok(vec![16, 10, 10, 0x1ff, u128::from(u32::from_be_bytes(*b"key1"))]));
-        for invalid in ["[-1]", "[1.5]", "[null]", r#"["key1"]"#, r#"[{"bucket":"\u0100"}]"#, r#"[{"bucket":"12345678901234567"}]"#] {
+        for invalid in [
+            "[-1]",
+            "[1.5]",
+            "[null]",
+            r#"["key1"]"#,
+            r#"[{"bucket":"\u0100"}]"#,
+            r#"[{"bucket":"12345678901234567"}]"#,
+        ] {
             assert!(domain(invalid).is_err(), "{invalid}");
         }
     }

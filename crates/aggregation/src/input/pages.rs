@@ -35,7 +35,8 @@ impl Pages {
             | Compression::ZSTD(_)
             | Compression::LZ4_RAW => {}
             other => {
-                let problem = "columns are read that are compressed with snappy, gzip, zstd, lz4_raw or not at all";
+                let problem =
+                    "columns are read that are compressed with snappy, gzip, zstd, lz4_raw or not at all";
                 return Err(ParquetError::NYI(format!("{problem}; this one has {other}")));
             }
         }
@@ -45,16 +46,31 @@ impl Pages {
 
     fn decompressed(&self, page: Page) -> Result<Page> {
         let inflate = |from: usize, buf: &[u8]| -> Result<bytes::Bytes> {
-            let (start, compressed) = buf.split_at_checked(from).ok_or(ParquetError::EOF("a page".to_owned()))?;
+            let (start, compressed) =
+                buf.split_at_checked(from).ok_or(ParquetError::EOF("a page".to_owned()))?;
             let mut out = start.to_vec();
             decompress(self.compression, compressed, &mut out)?;
             Ok(out.into())
         };
         Ok(match page {
             page if self.compression == Compression::UNCOMPRESSED => page,
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics } => {
+            Page::DataPage {
+                buf,
+                num_values,
+                encoding,
+                def_level_encoding,
+                rep_level_encoding,
+                statistics,
+            } => {
                 let buf = inflate(0, &buf)?;
-                Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics }
+                Page::DataPage {
+                    buf,
+                    num_values,
+                    encoding,
+                    def_level_encoding,
+                    rep_level_encoding,
+                    statistics,
+                }
             }
             Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
                 Page::DictionaryPage { buf: inflate(0, &buf)?, num_values, encoding, is_sorted }

@@ -170,10 +170,7 @@ mod tests {
             &hex32("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a")
         );
         let shared_secret = recipient.decap(&hex(ENCAPPED_KEY)).unwrap();
-        assert_eq!(
-            *shared_secret,
-            hex32("0bbe78490412b4bbea4812666f7916932b828bba79942424abb65244930d69a7")
-        );
+        assert_eq!(*shared_secret, hex32("0bbe78490412b4bbea4812666f7916932b828bba79942424abb65244930d69a7"));
         let info = hex("4f6465206f6e2061204772656369616e2055726e");
         let (key, nonce) = recipient.schedule.key_and_nonce(&shared_secret, &[&info[..7], &info[7..]]);
         assert_eq!(*key, hex32("ad2744de8e17f4ebba575b3f5f5a8fa1f69c2a07f6e7500bc60ca6e3e3ec1c91"));
@@ -191,7 +188,10 @@ mod tests {
         let mut scratch = vec![1, 2, 3];
         let plaintext =
             Recipient::new(&hex32(PRIVATE_KEY)).open(&[&info], &hex("436f756e742d30"), &sealed, &mut scratch);
-        assert_eq!(plaintext, Ok(hex("4265617574792069732074727574682c20747275746820626561757479").as_slice()));
+        assert_eq!(
+            plaintext,
+            Ok(hex("4265617574792069732074727574682c20747275746820626561757479").as_slice())
+        );
     }
 
     #[test]

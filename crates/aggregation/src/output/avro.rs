@@ -54,7 +54,8 @@ enum Annotation {
 }
 
 pub(super) fn summary(facts: impl Iterator<Item = Fact>, unprotected: Option<&str>) -> Encoded {
-    let records = facts.map(|fact| AggregatedFact { bucket: bucket_bytes(&fact.bucket), metric: fact.metric });
+    let records =
+        facts.map(|fact| AggregatedFact { bucket: bucket_bytes(&fact.bucket), metric: fact.metric });
     write(&SUMMARY, records, unprotected)
 }
 
@@ -71,7 +72,11 @@ pub(super) fn debug(facts: impl Iterator<Item = DebugFact>, unprotected: Option<
     write(&DEBUG, records, unprotected)
 }
 
-fn write(schema: &Schema, records: impl Iterator<Item = impl Serialize>, unprotected: Option<&str>) -> Encoded {
+fn write(
+    schema: &Schema,
+    records: impl Iterator<Item = impl Serialize>,
+    unprotected: Option<&str>,
+) -> Encoded {
     let mut writer = Writer::new(schema, Vec::new())?;
     if let Some(what) = unprotected {
         writer.add_user_metadata(UNPROTECTED.to_owned(), what)?;

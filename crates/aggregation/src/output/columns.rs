@@ -41,7 +41,11 @@ pub(super) fn summary(facts: impl Iterator<Item = Fact>, unprotected: Option<&st
 pub(super) fn debug(facts: impl Iterator<Item = DebugFact>, unprotected: Option<&str>) -> Encoded {
     write(DEBUG, facts, unprotected, |group, facts| {
         write_column::<ByteArrayType>(group, &buckets(facts.iter().map(|fact| &fact.bucket)), None)?;
-        write_column::<Int64Type>(group, &Vec::from_iter(facts.iter().map(|fact| fact.unnoised_metric)), None)?;
+        write_column::<Int64Type>(
+            group,
+            &Vec::from_iter(facts.iter().map(|fact| fact.unnoised_metric)),
+            None,
+        )?;
         write_column::<Int64Type>(group, &Vec::from_iter(facts.iter().map(|fact| fact.noise)), None)?;
         let (mut values, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
         for fact in facts {
@@ -67,10 +71,8 @@ fn write<T>(
     mut write_group: impl FnMut(&mut RowGroup<'_, '_>, &[T]) -> Written,
 ) -> Encoded {
     let mark = unprotected.map(|what| vec![KeyValue::new(UNPROTECTED.to_owned(), what.to_owned())]);
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_key_value_metadata(mark)
-        .build();
+    let properties =
+        WriterProperties::builder().set_compression(Compression::SNAPPY).set_key_value_metadata(mark).build();
     let mut out = Vec::new();
     let mut writer: Writer<'_> =
         SerializedFileWriter::new(&mut out, Arc::new(parse_message_type(schema)?), Arc::new(properties))?;

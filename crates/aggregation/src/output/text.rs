@@ -93,7 +93,10 @@ mod tests {
     #[test]
     fn csv_has_hexadecimal_buckets() {
         let text = |csv: Encoded| String::from_utf8(csv.unwrap()).unwrap();
-        assert_eq!(text(summary_csv(FACTS.into_iter(), None)), "bucket,metric\n0x6b31,-5\n0x0,1099511627776\n");
+        assert_eq!(
+            text(summary_csv(FACTS.into_iter(), None)),
+            "bucket,metric\n0x6b31,-5\n0x0,1099511627776\n"
+        );
         assert_eq!(
             text(debug_csv([DEBUG].into_iter(), Some("no-noise"))),
             "# unprotected: no-noise\nbucket,unnoised_metric,noise,annotations\n0xff,7,-9,in_reports|in_domain\n"

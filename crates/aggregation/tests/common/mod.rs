@@ -72,7 +72,11 @@ impl Report {
     }
 
     pub(crate) fn clear(&self) -> Record {
-        Record { payload: self.plaintext(), key_id: "none".to_owned(), shared_info: self.shared_info.to_string() }
+        Record {
+            payload: self.plaintext(),
+            key_id: "none".to_owned(),
+            shared_info: self.shared_info.to_string(),
+        }
     }
 }
 

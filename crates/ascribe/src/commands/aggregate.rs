@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use ascribe_aggregation::{
-    Counts, Job, JobParameters, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress,
-    Protection, Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
+    Counts, Job, JobParameters, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress, Protection,
+    Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
 };
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -158,8 +158,9 @@ fn job<'a>(args: &Args, protection: Protection<'a>) -> anyhow::Result<Job<'a>> {
     let location_out = location(&args.output)?;
     let format = match args.output_format {
         Some(format) => format.into(),
-        None => OutputFormat::from_name(location_out.file_name())
-            .context("the name of the output ends in none of .avro, .json, .csv, .parquet: give --output-format")?,
+        None => OutputFormat::from_name(location_out.file_name()).context(
+            "the name of the output ends in none of .avro, .json, .csv, .parquet: give --output-format",
+        )?,
     };
     let id = match &args.job_id {
         Some(id) => id.clone(),
@@ -214,7 +215,8 @@ fn cores() -> usize {
 fn with_progress(job: Job<'_>, storage: &Storage) -> Outcome {
     const REFRESH: Duration = Duration::from_millis(200);
     let progress = Progress::default();
-    let style = ProgressStyle::with_template("{bar:40} {percent}% {msg} {elapsed}").expect("a constant template");
+    let style =
+        ProgressStyle::with_template("{bar:40} {percent}% {msg} {elapsed}").expect("a constant template");
     let bar = ProgressBar::new(1000).with_style(style);
     let started = Instant::now();
     thread::scope(|scope| {
@@ -301,7 +303,10 @@ fn show_recovered(job: &ascribe_aggregation::CommittedJob, output: &mut Output) 
     for file in &job.files {
         writeln!(output, "{GOOD}wrote{GOOD:#} {file}")?;
     }
-    writeln!(output, "It is what an earlier run of this command paid for: nothing was spent or drawn again.")?;
+    writeln!(
+        output,
+        "It is what an earlier run of this command paid for: nothing was spent or drawn again."
+    )?;
     Ok(Verdict::Passed)
 }
 
@@ -315,4 +320,3 @@ impl From<Format> for OutputFormat {
         }
     }
 }
-

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use ascribe_aggregation::{
-    CommittedJob, Explanation, Ledger, Location, SqliteLedger, Storage, UnitOfBatch, explain, recover,
+    CommittedJob, Explanation, Ledger, Location, Storage, UnitOfBatch, explain, open_ledger, recover,
 };
 use ascribe_reports::Time;
 use clap::Subcommand;
@@ -66,35 +66,52 @@ enum Action {
 /// Which ledger.
 #[derive(Debug, clap::Args)]
 pub(super) struct LedgerArgs {
-    /// The SQLite file of the privacy budget [default: $ASCRIBE_LEDGER, or ascribe/budget.sqlite in the
-    /// user's state directory]
-    #[arg(long, global = true, value_name = "FILE")]
-    ledger: Option<PathBuf>,
+    /// The privacy budget: an SQLite file, or the URL of a PostgreSQL database [default: $ASCRIBE_LEDGER, or
+    /// ascribe/budget.sqlite in the user's state directory]
+    #[arg(long, global = true, value_name = "FILE|URL")]
+    ledger: Option<String>,
+
+    /// Where large outputs wait until they are paid for, on a local disk [default: beside the SQLite file, or
+    /// in the user's state directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    staging: Option<PathBuf>,
 }
 
 impl LedgerArgs {
     pub(super) fn open(&self) -> anyhow::Result<Box<dyn Ledger>> {
-        let path = self.path()?;
-        let ledger = SqliteLedger::open(&path).with_context(|| format!("opening {}", path.display()))?;
-        Ok(Box::new(ledger))
+        let place = self.place()?;
+        // A URL may hold a password: it is not shown.
+        let shown = if place.contains("://") { "the PostgreSQL ledger" } else { place.as_str() };
+        open_ledger(&place).with_context(|| format!("opening {shown}"))
     }
 
-    /// Where outputs wait until they are paid for: beside the ledger.
     pub(super) fn staging(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.path()?.with_extension("staging"))
+        if let Some(directory) = &self.staging {
+            return Ok(directory.clone());
+        }
+        let place = self.place()?;
+        let file = if place.contains("://") { state("budget.sqlite")? } else { PathBuf::from(place) };
+        Ok(file.with_extension("staging"))
     }
 
-    fn path(&self) -> anyhow::Result<PathBuf> {
-        if let Some(path) = &self.ledger {
-            return Ok(path.clone());
+    fn place(&self) -> anyhow::Result<String> {
+        if let Some(place) = self.ledger.clone().or_else(|| std::env::var("ASCRIBE_LEDGER").ok()) {
+            return Ok(place);
         }
         // Not the current directory: a second ledger would be a second budget.
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let in_home = || variable("HOME").map(|home| home.join(".local/state"));
-        variable("ASCRIBE_LEDGER")
-            .or_else(|| Some(variable("XDG_STATE_HOME").or_else(in_home)?.join("ascribe/budget.sqlite")))
-            .context("there is no home directory for the ledger: give --ledger")
+        Ok(state("budget.sqlite")?.to_str().context("the state directory's name is no text")?.to_owned())
     }
+}
+
+/// A file in the user's state directory.
+fn state(name: &str) -> anyhow::Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let in_home = || variable("HOME").map(|home| home.join(".local/state"));
+    let directory = variable("XDG_STATE_HOME").or_else(in_home);
+    Ok(directory
+        .context("there is no home directory for the ledger: give --ledger")?
+        .join("ascribe")
+        .join(name))
 }
 
 /// The time of the system.
@@ -144,7 +161,12 @@ fn show_jobs(jobs: &[CommittedJob], output: &mut Output) -> anyhow::Result<Verdi
     Ok(Verdict::Passed)
 }
 
-fn show_units(ledger: &mut dyn Ledger, job: &str, limit: usize, output: &mut Output) -> anyhow::Result<Verdict> {
+fn show_units(
+    ledger: &mut dyn Ledger,
+    job: &str,
+    limit: usize,
+    output: &mut Output,
+) -> anyhow::Result<Verdict> {
     let spent = ledger.spent(Some(job), limit)?;
     if output.is_json() {
         output.json(&spent)?;
