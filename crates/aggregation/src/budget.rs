@@ -23,7 +23,7 @@ mod staging;
 
 pub use ledger::{
     CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending, Spent, StoredBody,
-    StoredFile, StoredOutput,
+    StoredFile, StoredOutput, Usage,
 };
 pub use postgres::PostgresLedger;
 pub(crate) use publish::put;

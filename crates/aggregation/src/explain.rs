@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     BudgetGroup, Checks, ErrorCounter, ErrorCounts, Exhausted, InputError, Ledger, LedgerError, Location,
-    Rejected, Reporter, SharedInfo, Spending, Storage,
+    Rejected, Reporter, SharedInfo, Spending, Storage, Usage,
     input::{PayloadColumn, Row, read_reports},
 };
 
@@ -78,7 +78,7 @@ pub fn explain(
         filtering_ids.iter().map(move |id| (Spending { group: group.clone(), filtering_id: *id }, reports))
     });
     let (spendings, reports): (Vec<_>, Vec<_>) = units.unzip();
-    let mut used = ledger.exhausted(&spendings)?.into_iter().peekable();
+    let mut used = ledger.exhausted(&spendings, Usage::ALL)?.into_iter().peekable();
     let unit = |(spending, reports)| {
         // The ledger answers in the order of the question.
         let used = used.next_if(|used| used.spending == spending);

@@ -43,7 +43,7 @@ pub enum InputError {
     #[error("{location}: {problem}")]
     Invalid {
         /// Which.
-        location: Location,
+        location: Box<Location>,
         /// What is wrong with it.
         problem: String,
     },
@@ -99,7 +99,7 @@ pub(crate) fn read_domain(storage: &Storage, blob: &Blob, sink: Sink<'_, u128>) 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 fn invalid(blob: &Blob, problem: &Problem) -> InputError {
-    InputError::Invalid { location: blob.location.clone(), problem: problem.to_string() }
+    InputError::Invalid { location: blob.location.clone().into(), problem: problem.to_string() }
 }
 
 /// The format of a file by its beginning; `None` for an empty one, which stands for no rows.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ascribe_headers::Site;
 use ascribe_privacy::Epsilon;
 
-use crate::Reporter;
+use crate::{Discovery, Reporter};
 
 /// The parameters of a job that say what is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,12 @@ pub struct JobParameters {
     pub filtering_ids: BTreeSet<u64>,
     /// `debug_run`: what is in the reports is written too, beside the noised summary.
     pub debug_run: bool,
+    /// Not in the job API, and off by default: the batch can be queried again, until the epsilons of its
+    /// queries add up to this. Each query must say the same. At most 64.
+    pub requery_budget: Option<Epsilon>,
+    /// Not in the job API, and off by default: buckets that are not in the domain are shown, too, if their
+    /// noised sum is high enough.
+    pub discovery: Option<Discovery>,
 }
 
 /// Which parameter is invalid, and why: the job ends with `INVALID_JOB`.
@@ -60,6 +66,8 @@ impl JobParameters {
             input_report_count: None,
             filtering_ids: BTreeSet::from([0]),
             debug_run: false,
+            requery_budget: None,
+            discovery: None,
         }
     }
 

@@ -56,6 +56,7 @@
 mod budget;
 mod check;
 mod collect;
+mod discovery;
 mod domain;
 mod error_counter;
 mod exhausted_info;
@@ -77,10 +78,11 @@ mod sum;
 pub use budget::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError,
     PostgresLedger, PreparedOutput, PublishError, Spending, Spent, SqliteLedger, StagingError, StoredBody,
-    StoredFile, StoredOutput, open_ledger, publish, recover,
+    StoredFile, StoredOutput, Usage, open_ledger, publish, recover,
 };
 pub use check::{Checked, Checks, Rejected, Reporter};
 pub use collect::Progress;
+pub use discovery::Discovery;
 pub use error_counter::{ErrorCount, ErrorCounter, ErrorCounts, ReportErrors};
 pub use explain::{ExplainError, Explanation, UnitOfBatch, explain};
 pub use input::InputError;

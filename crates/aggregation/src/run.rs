@@ -15,7 +15,7 @@ use crate::{
     StorageErrorKind,
     budget::{
         CommitError, Exhausted, JobCommit, Ledger, LedgerError, PreparedOutput, PublishError, Spending,
-        Stage, StagingError, publish,
+        Stage, StagingError, Usage, publish,
     },
     collect::{CollectError, Collected, Collection},
     domain::Domain,
@@ -24,6 +24,7 @@ use crate::{
     noise::{NoRandomness, Noise},
     output::{DebugFact, Fact},
     shared_info::iso_8601,
+    sum::Totals,
 };
 
 /// A job.
@@ -143,6 +144,7 @@ impl Job<'_> {
         state: &mut State,
     ) -> Result<(ReturnCode, Vec<String>), Failure> {
         self.validate()?;
+        let usage = self.usage()?;
         let noise = self.noise()?;
         let domain = self.domain(storage)?;
         state.counts.domain_buckets = domain.as_slice().len() as u64;
@@ -163,7 +165,7 @@ impl Job<'_> {
         let spendings: Vec<_> = spendings.collect();
         let output = self.encode(&facts)?;
         drop((facts, totals, domain));
-        self.deliver(storage, output, &spendings, state)
+        self.deliver(storage, output, &spendings, usage, state)
     }
 
     fn validate(&self) -> Result<(), Failure> {
@@ -178,7 +180,7 @@ impl Job<'_> {
         }
         let may_skip_domain =
             matches!(self.protection, Protection::Test(TestSwitches { skip_domain: true, .. }));
-        if self.domain.is_none() && !may_skip_domain {
+        if self.domain.is_none() && !may_skip_domain && self.parameters.discovery.is_none() {
             return invalid("there is no output domain");
         }
         if self.parameters.reporter == Reporter::Any && matches!(self.protection, Protection::Full { .. }) {
@@ -188,6 +190,15 @@ impl Job<'_> {
             return invalid("filtering_ids: none");
         }
         Ok(())
+    }
+
+    /// How much of the budget the job uses.
+    fn usage(&self) -> Result<Usage, Failure> {
+        let Some(whole) = self.parameters.requery_budget else { return Ok(Usage::ALL) };
+        Usage::share(self.parameters.epsilon.get(), whole.get()).ok_or_else(|| Failure {
+            code: ReturnCode::InvalidJob,
+            message: "the epsilons of queries cannot add up to this budget: it is at most 64".to_owned(),
+        })
     }
 
     fn noise(&self) -> Result<Noise, Failure> {
@@ -221,7 +232,7 @@ impl Job<'_> {
             len if len > MAX_BUCKETS => format!("more than {MAX_BUCKETS} buckets"),
             _ => return Ok(Domain::new(buckets)),
         };
-        Err(InputError::Invalid { location: location.clone(), problem }.into())
+        Err(InputError::Invalid { location: location.clone().into(), problem }.into())
     }
 
     fn collect(&mut self, storage: &Storage, progress: &Progress) -> Result<Collected, Failure> {
@@ -266,10 +277,11 @@ impl Job<'_> {
         }
     }
 
-    /// The buckets of the domain, and those that only a debug run or a test shows, with their sums and noise:
-    /// one draw for each, which all outputs share.
-    fn facts(&self, domain: &Domain, totals: &crate::sum::Totals, noise: Noise) -> Result<Facts, Failure> {
-        let shows_others = self.parameters.debug_run || self.skips_domain();
+    /// The buckets of the domain, and those that a debug run, a test or discovery shows, with their sums and
+    /// noise: one draw for each, which all outputs share.
+    fn facts(&self, domain: &Domain, totals: &Totals, noise: Noise) -> Result<Facts, Failure> {
+        let discovery = self.parameters.discovery;
+        let shows_others = self.parameters.debug_run || self.skips_domain() || discovery.is_some();
         let mut buckets = domain.as_slice().to_vec();
         let in_domain = buckets.len();
         if shows_others {
@@ -277,15 +289,28 @@ impl Job<'_> {
             buckets[in_domain..].sort_unstable();
         }
         let mut metrics = noise.draw(buckets.len())?;
-        let mut facts = Facts { buckets, in_domain, sums: Vec::new(), metrics: Vec::new() };
-        if self.parameters.debug_run {
-            facts.sums = facts.buckets.iter().map(|bucket| totals.get(*bucket)).collect();
-        }
-        for (metric, bucket) in metrics.iter_mut().zip(&facts.buckets) {
+        for (metric, bucket) in metrics.iter_mut().zip(&buckets) {
             *metric = metric.saturating_add(totals.get(*bucket).unwrap_or(0));
         }
-        facts.metrics = metrics;
-        Ok(facts)
+        let mut in_summary = if self.skips_domain() { buckets.len() } else { in_domain };
+        if let Some(discovery) = discovery.filter(|_| !self.skips_domain()) {
+            let threshold = discovery.threshold(self.parameters.epsilon);
+            for index in in_domain..buckets.len() {
+                // A bucket that holds nothing is never shown: see `Discovery`.
+                let is_found = metrics[index] >= threshold && totals.get(buckets[index]) > Some(0);
+                if is_found {
+                    buckets.swap(in_summary, index);
+                    metrics.swap(in_summary, index);
+                    in_summary += 1;
+                }
+            }
+        }
+        let sums = if self.parameters.debug_run {
+            buckets.iter().map(|bucket| totals.get(*bucket)).collect()
+        } else {
+            Vec::new()
+        };
+        Ok(Facts { buckets, in_domain, in_summary, sums, metrics })
     }
 
     fn skips_domain(&self) -> bool {
@@ -299,8 +324,7 @@ impl Job<'_> {
             Protection::Test(switches) => (Stage::new(&std::env::temp_dir()), Some(switches.describe())),
         };
         let place = OutputPlace { location: self.output.location.absolute()?, ..self.output.clone() };
-        let summary_len = if self.skips_domain() { facts.buckets.len() } else { facts.in_domain };
-        for (location, range) in place.shards(summary_len) {
+        for (location, range) in place.shards(facts.in_summary) {
             let rows = range.map(|index| facts.fact(index));
             stage.add(&location, place.format.summary(rows, unprotected.as_deref())?)?;
         }
@@ -320,6 +344,7 @@ impl Job<'_> {
         storage: &Storage,
         output: PreparedOutput,
         spendings: &[Spending],
+        usage: Usage,
         state: &mut State,
     ) -> Result<(ReturnCode, Vec<String>), Failure> {
         let request = self.request();
@@ -334,6 +359,7 @@ impl Job<'_> {
                     at: self.now,
                     result: &serde_json::to_string(&result).expect("texts and numbers are JSON"),
                     spendings,
+                    usage,
                     output: &output,
                 };
                 match ledger.commit(&commit) {
@@ -349,7 +375,7 @@ impl Job<'_> {
                 publish(*ledger, storage, &self.id, self.now).map_err(|error| self.unpublished(&error))?;
                 return Ok((code, files));
             }
-            code = match ledger.exhausted(spendings) {
+            code = match ledger.exhausted(spendings, usage) {
                 Ok(exhausted) if exhausted.is_empty() => ReturnCode::Success,
                 Ok(_) => ReturnCode::DebugSuccessWithPrivacyBudgetExhausted,
                 Err(_) => ReturnCode::DebugSuccessWithPrivacyBudgetError,
@@ -404,10 +430,11 @@ impl TestSwitches {
     }
 }
 
-/// The buckets of all outputs: those of the domain first.
+/// The buckets of all outputs: those of the domain first, then others that the summary shows.
 struct Facts {
     buckets: Vec<u128>,
     in_domain: usize,
+    in_summary: usize,
     /// What reports contributed: filled for a debug run only.
     sums: Vec<Option<i64>>,
     /// The sums with their noise.

@@ -31,7 +31,7 @@ pub enum Location {
 #[error("{location}: {kind}")]
 pub struct StorageError {
     /// What.
-    pub location: Location,
+    pub location: Box<Location>,
     /// Why.
     pub kind: StorageErrorKind,
 }
@@ -57,7 +57,7 @@ pub enum StorageErrorKind {
     Io(io::Error),
     /// Any other failure of the store.
     #[error("{0}")]
-    Store(object_store::Error),
+    Store(Box<object_store::Error>),
 }
 
 /// A file or object that is there.
@@ -170,9 +170,9 @@ impl Storage {
             Location::Path(path) => list_path(path),
             Location::Url(url) => self.list_url(url),
         };
-        let mut blobs = listed.map_err(|kind| StorageError { location: location.clone(), kind })?;
+        let mut blobs = listed.map_err(|kind| StorageError { location: location.clone().into(), kind })?;
         if blobs.is_empty() {
-            return Err(StorageError { location: location.clone(), kind: StorageErrorKind::NotFound });
+            return Err(StorageError { location: location.clone().into(), kind: StorageErrorKind::NotFound });
         }
         blobs.sort_by(|a, b| a.location.cmp(&b.location));
         Ok(blobs)
@@ -188,7 +188,7 @@ impl Storage {
             Location::Path(path) => Ok(File::open(path)?),
             Location::Url(url) => self.download(url),
         };
-        open().map_err(|kind| StorageError { location: blob.location.clone(), kind })
+        open().map_err(|kind| StorageError { location: blob.location.clone().into(), kind })
     }
 
     /// Puts a file in place, whole or not at all, over one that is there.
@@ -205,7 +205,7 @@ impl Storage {
                 Ok(())
             }
         };
-        put().map_err(|kind| StorageError { location: location.clone(), kind })
+        put().map_err(|kind| StorageError { location: location.clone().into(), kind })
     }
 
     fn list_url(&self, url: &Url) -> Result<Vec<Blob>, StorageErrorKind> {
@@ -214,10 +214,7 @@ impl Storage {
         let is_directory = url.path().ends_with('/') || path.as_ref().is_empty();
         let prefix =
             path.as_ref().to_owned() + if is_directory && !path.as_ref().is_empty() { "/" } else { "" };
-        let parent = match prefix.rsplit_once('/') {
-            Some((parent, _)) => Some(ObjectPath::from(parent)),
-            None => None,
-        };
+        let parent = prefix.rsplit_once('/').map(|(parent, _)| ObjectPath::from(parent));
         let listed = store
             .list(parent.as_ref())
             .try_filter(|object| {
@@ -277,10 +274,10 @@ impl Storage {
 }
 
 /// The store of a URL, with the credentials and options of the environment: `AWS_…`, `GOOGLE_…`, `AZURE_…`.
-fn store(url: &Url) -> Result<(Box<dyn ObjectStore>, ObjectPath), object_store::Error> {
+fn store(url: &Url) -> Result<(Box<dyn ObjectStore>, ObjectPath), StorageErrorKind> {
     let is_option = |name: &str| ["aws_", "google_", "azure_"].iter().any(|start| name.starts_with(start));
     let options = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-    object_store::parse_url_opts(url, options.filter(|(name, _)| is_option(name)))
+    Ok(object_store::parse_url_opts(url, options.filter(|(name, _)| is_option(name)))?)
 }
 
 fn list_path(path: &Path) -> Result<Vec<Blob>, StorageErrorKind> {
@@ -371,7 +368,7 @@ impl From<object_store::Error> for StorageErrorKind {
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 Self::Denied
             }
-            error => Self::Store(error),
+            error => Self::Store(Box::new(error)),
         }
     }
 }

@@ -175,3 +175,28 @@ fn a_batch_is_explained_without_a_key() {
     );
     assert_eq!(explained.errors.reports(), 1);
 }
+
+#[test]
+fn a_batch_can_be_queried_again_until_its_epsilons_add_up_when_all_queries_say_so() {
+    let mut world = world();
+    let query = |world: &mut World, epsilon: f64, whole: Option<f64>| {
+        let epsilon_of = |number| ascribe_privacy::Epsilon::new(number).unwrap();
+        world.run(|job| {
+            job.parameters.epsilon = epsilon_of(epsilon);
+            job.parameters.requery_budget = whole.map(epsilon_of);
+        })
+    };
+    for (epsilon, whole, expected) in [
+        (4.0, Some(10.0), ReturnCode::Success),
+        (4.0, Some(10.0), ReturnCode::Success),
+        (2.5, Some(10.0), ReturnCode::PrivacyBudgetExhausted),
+        (1.0, Some(11.0), ReturnCode::PrivacyBudgetExhausted),
+        (1.0, None, ReturnCode::PrivacyBudgetExhausted),
+        (2.0, Some(10.0), ReturnCode::Success),
+        (0.001, Some(10.0), ReturnCode::PrivacyBudgetExhausted),
+        (10.0, Some(9.0), ReturnCode::InvalidJob),
+        (10.0, Some(65.0), ReturnCode::InvalidJob),
+    ] {
+        assert_code(&query(&mut world, epsilon, whole), expected);
+    }
+}

@@ -80,9 +80,9 @@ fn a_job_that_is_killed_leaves_budget_and_output_in_agreement() {
             State::Finished => finished += 1,
         }
     }
-    println!(
+    common::tell(&format!(
         "killed {cycles} times: {unspent} unspent, {interrupted} spent and unpublished, {finished} finished"
-    );
+    ));
 }
 
 enum State {

@@ -203,7 +203,7 @@ fn write_parquet(
             .write_batch(&vec![1; records.len()], None, None)
             .unwrap();
         extra.close().unwrap();
-        let is_null = |index: &usize| null_every > 0 && index % null_every == 0;
+        let is_null = |index: &usize| null_every > 0 && index.is_multiple_of(null_every);
         let present = (0..records.len()).filter(|index| !is_null(index));
         let shared_info: Vec<_> =
             present.map(|index| ByteArray::from(records[index].shared_info.as_str())).collect();
@@ -488,4 +488,33 @@ fn job_parameters_have_the_names_of_the_job_api() {
     assert_eq!((job.epsilon.get(), job.error_threshold, job.debug_run), (0.5, 5.0, true));
     assert_eq!(job.input_report_count, Some(100));
     let _: Time = NOW;
+}
+
+#[test]
+fn buckets_beyond_the_domain_are_found_above_the_threshold_only_when_asked_for() {
+    let mut world = World::new();
+    // 20 sources for one bucket, one for another, and one bucket that holds nothing.
+    let mut reports: Vec<_> = (0..20).map(|id| Report::new(id, &[(500, 65_536, 0)])).collect();
+    reports.push(Report::new(100, &[(600, 65_536, 0), (700, 0, 0)]));
+    world.batch("1.avro", &sealed(&reports));
+    world.domain([1]);
+    let buckets = |world: &World| world.summary().into_iter().map(|(bucket, _)| bucket).collect::<Vec<_>>();
+    let discovery = ascribe_aggregation::Discovery::new(1e-9);
+    let outcome = world.run(|job| {
+        job.parameters.discovery = discovery;
+        job.parameters.epsilon = ascribe_privacy::Epsilon::new(64.0).unwrap();
+    });
+    assert_code(&outcome, ReturnCode::Success);
+    assert_eq!(buckets(&world), [1, 500]);
+
+    let outcome = world.run(|job| {
+        job.parameters.discovery = discovery;
+        job.parameters.filtering_ids = BTreeSet::from([3]);
+        job.domain = None;
+    });
+    assert_code(&outcome, ReturnCode::Success);
+    assert_eq!(buckets(&world), [] as [u128; 0], "a domain can be left out then");
+    let outcome = world.run(|job| job.parameters.filtering_ids = BTreeSet::from([4]));
+    assert_code(&outcome, ReturnCode::Success);
+    assert_eq!(buckets(&world), [1]);
 }

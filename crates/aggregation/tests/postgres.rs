@@ -13,7 +13,7 @@ use ascribe_aggregation::{
     Job, Keyring, Ledger, LedgerError, Location, Outcome, PostgresLedger, Progress, Protection, ReturnCode,
     Storage, explain, open_ledger, recover, run,
 };
-use common::{NOW, Report, World, assert_code, job, key};
+use common::{NOW, Report, World, assert_code, job, key, tell};
 use tempfile::TempDir;
 
 /// A server in a temporary directory; it ends when dropped.
@@ -28,7 +28,7 @@ impl Server {
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let bin = versions.map(|version| version.path().join("bin")).find(|bin| bin.join("pg_ctl").exists());
         let Some(bin) = bin else {
-            eprintln!("not tested: there is no PostgreSQL server in /usr/lib/postgresql");
+            tell("not tested: there is no PostgreSQL server in /usr/lib/postgresql");
             return None;
         };
         let server = Self { bin, folder: tempfile::tempdir().unwrap() };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{BudgetGroup, BudgetUnit, PreparedOutput};
+use crate::JobParameters;
 
 /// The record of what was spent, and the outputs that it was spent for.
 ///
@@ -13,14 +14,14 @@ pub trait Ledger: Send {
     /// Uses up the units of a job and stores its output: both or neither.
     ///
     /// # Errors
-    /// [`CommitError::Exhausted`] when any of the units was used before; then none is used now.
+    /// [`CommitError::Exhausted`] when any of the units has not enough left; then none is used now.
     fn commit(&mut self, job: &JobCommit<'_>) -> Result<(), CommitError>;
 
-    /// Which of the units are used up.
+    /// Which of the units have not what a query would use of them.
     ///
     /// # Errors
     /// When the ledger cannot be asked.
-    fn exhausted(&mut self, spendings: &[Spending]) -> Result<Vec<Exhausted>, LedgerError>;
+    fn exhausted(&mut self, spendings: &[Spending], usage: Usage) -> Result<Vec<Exhausted>, LedgerError>;
 
     /// The jobs whose output is stored and not yet published, oldest first.
     ///
@@ -70,6 +71,40 @@ impl Spending {
     }
 }
 
+/// How much of each unit a query uses.
+///
+/// A unit holds what its first query says, and no later query can say otherwise: either all of it is used at
+/// once, or shares of it until they add up to the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// In billionths of epsilon, rounded up.
+    pub(super) share: i64,
+    /// In billionths of epsilon, rounded down. It is the share itself for who uses all.
+    pub(super) whole: i64,
+}
+
+impl Usage {
+    /// All of it, whatever the epsilon of the query: it cannot be queried again.
+    pub const ALL: Self = Self { share: 1, whole: 1 };
+
+    /// A share of a whole, both in epsilons; `None` if it is more than the whole, or either is not above 0 and
+    /// at most 64.
+    #[must_use]
+    pub fn share(share: f64, whole: f64) -> Option<Self> {
+        const BILLION: f64 = 1e9;
+        // At least two billionths: no whole is taken for that of who uses all.
+        let is_valid = share > 0.0 && whole >= 2.0 / BILLION && whole <= JobParameters::MAX_EPSILON;
+        let usage = Self { share: (share * BILLION).ceil() as i64, whole: (whole * BILLION).floor() as i64 };
+        (is_valid && usage.share <= usage.whole).then_some(usage)
+    }
+
+    /// Whether there is enough for this after `earlier` queries.
+    pub(super) fn fits(self, earlier: &[Self]) -> bool {
+        let used: i64 = earlier.iter().map(|usage| usage.share).fold(0, i64::saturating_add);
+        earlier.iter().all(|usage| usage.whole == self.whole) && used.saturating_add(self.share) <= self.whole
+    }
+}
+
 /// A job that is ready to spend.
 #[derive(Debug)]
 pub struct JobCommit<'a> {
@@ -83,16 +118,18 @@ pub struct JobCommit<'a> {
     pub result: &'a str,
     /// What it uses up.
     pub spendings: &'a [Spending],
+    /// How much of each.
+    pub usage: Usage,
     /// What it leaves behind.
     pub output: &'a PreparedOutput,
 }
 
-/// A unit that is used up.
+/// A unit that has not enough left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exhausted {
     /// Which.
     pub spending: Spending,
-    /// By which job.
+    /// The last job that used of it.
     pub job_id: String,
     /// When.
     pub at: Time,
@@ -246,4 +283,38 @@ fn with_cause(error: &tokio_postgres::Error) -> String {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_fit_until_they_add_up_to_the_whole() {
+        let tenth = Usage::share(1.0, 10.0).unwrap();
+        assert!(tenth.fits(&[tenth; 9]) && !tenth.fits(&[tenth; 10]));
+        let point_one = Usage::share(0.1, 1.0).unwrap();
+        assert!(point_one.fits(&[point_one; 9]) && !point_one.fits(&[point_one; 10]));
+        assert!(!Usage::share(1.0, 9.0).unwrap().fits(&[tenth]), "another whole");
+        let third = Usage::share(1.0 / 3.0, 1.0).unwrap();
+        assert!(third.fits(&[third; 1]) && !third.fits(&[third; 2]), "shares are rounded up");
+    }
+
+    #[test]
+    fn who_uses_all_leaves_nothing_and_wants_all() {
+        let share = Usage::share(1e-9, 64.0).unwrap();
+        assert!(Usage::ALL.fits(&[]) && !Usage::ALL.fits(&[Usage::ALL]) && !Usage::ALL.fits(&[share]));
+        assert!(!share.fits(&[Usage::ALL]));
+        assert!(!Usage::share(1e-9, 2e-9).unwrap().fits(&[Usage::ALL]));
+    }
+
+    #[test]
+    fn shares_are_within_their_whole_and_wholes_within_64() {
+        assert!(Usage::share(64.0, 64.0).is_some());
+        for (share, whole) in
+            [(0.0, 1.0), (-1.0, 1.0), (1.1, 1.0), (1.0, 64.1), (f64::NAN, 1.0), (1e-9, 1e-9)]
+        {
+            assert_eq!(Usage::share(share, whole), None, "{share} of {whole}");
+        }
+    }
 }

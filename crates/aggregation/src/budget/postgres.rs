@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending,
-    Spent, StoredOutput,
+    Spent, StoredOutput, Usage,
     ledger::{StoredFile, hex},
     staging::PreparedBody,
 };
@@ -54,7 +54,9 @@ const SCHEMA: &str = "
         job_id TEXT NOT NULL REFERENCES ascribe_budget.job (id),
         budget_group TEXT NOT NULL,
         filtering_id TEXT NOT NULL,
-        PRIMARY KEY (shared_id, hour)
+        share BIGINT NOT NULL,
+        whole BIGINT NOT NULL,
+        PRIMARY KEY (shared_id, hour, job_id)
     );
     CREATE INDEX IF NOT EXISTS spent_by_job ON ascribe_budget.spent (job_id);
 ";
@@ -114,7 +116,7 @@ impl PostgresLedger {
 impl Ledger for PostgresLedger {
     fn commit(&mut self, job: &JobCommit<'_>) -> Result<(), CommitError> {
         self.transact(async |transaction| {
-            let exhausted = find_exhausted(transaction, job.spendings).await?;
+            let exhausted = find_exhausted(transaction, job.spendings, job.usage).await?;
             if !exhausted.is_empty() {
                 return Err(CommitError::Exhausted(exhausted));
             }
@@ -122,8 +124,8 @@ impl Ledger for PostgresLedger {
         })
     }
 
-    fn exhausted(&mut self, spendings: &[Spending]) -> Result<Vec<Exhausted>, LedgerError> {
-        self.transact(async |transaction| find_exhausted(transaction, spendings).await)
+    fn exhausted(&mut self, spendings: &[Spending], usage: Usage) -> Result<Vec<Exhausted>, LedgerError> {
+        self.transact(async |transaction| find_exhausted(transaction, spendings, usage).await)
     }
 
     fn unpublished(&mut self) -> Result<Vec<CommittedJob>, LedgerError> {
@@ -194,23 +196,28 @@ fn columns(spendings: &[Spending]) -> (Vec<Vec<u8>>, Vec<i64>) {
 async fn find_exhausted(
     transaction: &Transaction<'_>,
     spendings: &[Spending],
+    usage: Usage,
 ) -> Result<Vec<Exhausted>, LedgerError> {
-    let sql = "SELECT asked.index, job_id, committed_at
+    let sql = "SELECT asked.index, job_id, committed_at, share, whole
                FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS asked (shared_id, hour, index)
                JOIN ascribe_budget.spent USING (shared_id, hour) JOIN ascribe_budget.job ON job.id = job_id
-               ORDER BY asked.index";
+               ORDER BY asked.index, committed_at";
     let (shared_ids, hours) = columns(spendings);
     let rows = transaction.query(sql, &[&shared_ids, &hours]).await?;
-    let exhausted = |row: &Row| {
-        let index: i64 = row.try_get(0)?;
+    let mut exhausted = Vec::new();
+    for uses in rows.chunk_by(|a, b| a.get::<_, i64>(0) == b.get::<_, i64>(0)) {
+        let earlier = uses.iter().map(|row| Ok(Usage { share: row.try_get(3)?, whole: row.try_get(4)? }));
+        let earlier = earlier.collect::<Result<Vec<_>, tokio_postgres::Error>>()?;
+        let Some(last) = uses.last().filter(|_| !usage.fits(&earlier)) else { continue };
+        let index: i64 = last.try_get(0)?;
         let spending = usize::try_from(index - 1).ok().and_then(|index| spendings.get(index));
-        Ok(Exhausted {
+        exhausted.push(Exhausted {
             spending: spending.ok_or(LedgerError::Damaged("an answer without a question"))?.clone(),
-            job_id: row.try_get(1)?,
-            at: Time::from_millis(row.try_get(2)?),
-        })
-    };
-    rows.iter().map(exhausted).collect()
+            job_id: last.try_get(1)?,
+            at: Time::from_millis(last.try_get(2)?),
+        });
+    }
+    Ok(exhausted)
 }
 
 async fn insert(transaction: &Transaction<'_>, job: &JobCommit<'_>) -> Result<(), tokio_postgres::Error> {
@@ -224,12 +231,13 @@ async fn insert(transaction: &Transaction<'_>, job: &JobCommit<'_>) -> Result<()
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let (request, at) = (job.request.as_slice(), job.at.as_millis());
     transaction.execute(sql, &[&job.id, &request, &at, &job.result, &files, &body, &path, &key]).await?;
-    let sql = "INSERT INTO ascribe_budget.spent (shared_id, hour, budget_group, filtering_id, job_id)
-               SELECT asked.*, $5 FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[]) AS asked";
+    let sql = "INSERT INTO ascribe_budget.spent (shared_id, hour, budget_group, filtering_id, job_id, share, whole)
+               SELECT asked.*, $5, $6, $7 FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[]) AS asked";
     let (shared_ids, hours) = columns(job.spendings);
+    let Usage { share, whole } = job.usage;
     let groups: Vec<String> = job.spendings.iter().map(|spending| spending.group.to_json()).collect();
     let ids: Vec<String> = job.spendings.iter().map(|spending| spending.filtering_id.to_string()).collect();
-    transaction.execute(sql, &[&shared_ids, &hours, &groups, &ids, &job.id]).await?;
+    transaction.execute(sql, &[&shared_ids, &hours, &groups, &ids, &job.id, &share, &whole]).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending,
-    Spent, StoredOutput,
+    Spent, StoredOutput, Usage,
     ledger::{StoredFile, hex},
     staging::PreparedBody,
 };
@@ -39,7 +39,9 @@ const SCHEMA: &str = "
         job_id TEXT NOT NULL REFERENCES job (id),
         budget_group TEXT NOT NULL,
         filtering_id TEXT NOT NULL,
-        PRIMARY KEY (shared_id, hour)
+        share INTEGER NOT NULL,
+        whole INTEGER NOT NULL,
+        PRIMARY KEY (shared_id, hour, job_id)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX spent_by_job ON spent (job_id);
     PRAGMA user_version = 1;
@@ -89,7 +91,7 @@ impl SqliteLedger {
 impl Ledger for SqliteLedger {
     fn commit(&mut self, job: &JobCommit<'_>) -> Result<(), CommitError> {
         let transaction = begin(&mut self.0)?;
-        let exhausted = find_exhausted(&transaction, job.spendings)?;
+        let exhausted = find_exhausted(&transaction, job.spendings, job.usage)?;
         if !exhausted.is_empty() {
             return Err(CommitError::Exhausted(exhausted));
         }
@@ -98,8 +100,8 @@ impl Ledger for SqliteLedger {
         Ok(())
     }
 
-    fn exhausted(&mut self, spendings: &[Spending]) -> Result<Vec<Exhausted>, LedgerError> {
-        find_exhausted(&self.0.transaction()?, spendings)
+    fn exhausted(&mut self, spendings: &[Spending], usage: Usage) -> Result<Vec<Exhausted>, LedgerError> {
+        find_exhausted(&self.0.transaction()?, spendings, usage)
     }
 
     fn unpublished(&mut self) -> Result<Vec<CommittedJob>, LedgerError> {
@@ -162,15 +164,22 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, LedgerError> {
 fn find_exhausted(
     transaction: &Transaction<'_>,
     spendings: &[Spending],
+    usage: Usage,
 ) -> Result<Vec<Exhausted>, LedgerError> {
     let mut statement = transaction.prepare(
-        "SELECT job_id, committed_at FROM spent JOIN job ON job.id = job_id WHERE shared_id = ? AND hour = ?",
+        "SELECT job_id, committed_at, share, whole FROM spent JOIN job ON job.id = job_id
+         WHERE shared_id = ? AND hour = ? ORDER BY committed_at",
     )?;
     let mut exhausted = Vec::new();
     for spending in spendings {
         let BudgetUnit { shared_id, hour } = spending.unit();
-        let found = statement.query_row(params![shared_id, hour], |row| Ok((row.get(0)?, row.get(1)?)));
-        if let Some((job_id, at)) = found.optional()? {
+        let rows = statement.query_map(params![shared_id, hour], |row| {
+            let earlier = Usage { share: row.get(2)?, whole: row.get(3)? };
+            Ok((earlier, (row.get(0)?, row.get(1)?)))
+        })?;
+        let (earlier, mut jobs): (Vec<_>, Vec<_>) =
+            rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().unzip();
+        if let Some((job_id, at)) = jobs.pop().filter(|_| !usage.fits(&earlier)) {
             exhausted.push(Exhausted { spending: spending.clone(), job_id, at: Time::from_millis(at) });
         }
     }
@@ -189,13 +198,15 @@ fn insert(transaction: &Transaction<'_>, job: &JobCommit<'_>) -> rusqlite::Resul
         params![job.id, job.request, job.at.as_millis(), job.result, files, body, path, key],
     )?;
     let mut statement = transaction.prepare(
-        "INSERT INTO spent (shared_id, hour, job_id, budget_group, filtering_id) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO spent (shared_id, hour, job_id, budget_group, filtering_id, share, whole)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?;
     for spending in job.spendings {
         let BudgetUnit { shared_id, hour } = spending.unit();
         let group = spending.group.to_json();
         // 64 bits without a sign: more than SQLite's integers have.
-        statement.execute(params![shared_id, hour, job.id, group, spending.filtering_id.to_string()])?;
+        let (id, Usage { share, whole }) = (spending.filtering_id.to_string(), job.usage);
+        statement.execute(params![shared_id, hour, job.id, group, id, share, whole])?;
     }
     Ok(())
 }
@@ -254,7 +265,15 @@ mod tests {
     ) -> Result<(), CommitError> {
         let output = output(id.as_bytes());
         let at = Time::from_secs(at);
-        ledger.commit(&JobCommit { id, request: [1; 32], at, result: "{}", spendings, output: &output })
+        ledger.commit(&JobCommit {
+            id,
+            request: [1; 32],
+            at,
+            result: "{}",
+            spendings,
+            usage: Usage::ALL,
+            output: &output,
+        })
     }
 
     #[test]
@@ -267,10 +286,10 @@ mod tests {
         };
         let expected =
             Exhausted { spending: spending(2, 0), job_id: "a".to_owned(), at: Time::from_secs(100) };
-        assert_eq!(exhausted, [expected.clone()]);
-        assert_eq!(ledger.exhausted(&second).unwrap(), [expected]);
+        assert_eq!(exhausted, [expected]);
+        assert_eq!(ledger.exhausted(&second, Usage::ALL).unwrap(), exhausted);
         // Nothing of the refused job is left.
-        assert_eq!(ledger.exhausted(&[spending(3, 0)]).unwrap(), []);
+        assert_eq!(ledger.exhausted(&[spending(3, 0)], Usage::ALL).unwrap(), []);
         assert!(ledger.output("b").unwrap().is_none());
         commit(&mut ledger, "c", 300, &[spending(3, 0), spending(2, 1)]).unwrap();
         let spent = ledger.spent(None, 10).unwrap();
@@ -304,7 +323,7 @@ mod tests {
         let mut ledger = SqliteLedger::in_memory().unwrap();
         commit(&mut ledger, "a", 100, &[spending(1, 0)]).unwrap();
         assert!(matches!(commit(&mut ledger, "a", 200, &[spending(2, 0)]), Err(CommitError::Ledger(_))));
-        assert_eq!(ledger.exhausted(&[spending(2, 0)]).unwrap(), []);
+        assert_eq!(ledger.exhausted(&[spending(2, 0)], Usage::ALL).unwrap(), []);
     }
 
     #[test]

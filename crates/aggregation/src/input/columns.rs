@@ -44,12 +44,11 @@ fn record(payload: Option<&[u8]>, key_id: Option<&[u8]>, shared_info: Option<&[u
     Some(Record { payload: payload?.to_vec(), key_id: text(key_id)?, shared_info: text(shared_info)? })
 }
 
-/// Hands on the rows until `sink` says that it has had enough. A value is `None` where it is null.
-fn read_columns<const N: usize>(
-    file: File,
-    names: [&str; N],
-    sink: &mut dyn FnMut([Option<&[u8]>; N]) -> bool,
-) -> Result<(), Problem> {
+/// Takes the values of a row, `None` where one is null, and says whether it has had enough.
+type RowSink<'a, const N: usize> = &'a mut dyn FnMut([Option<&[u8]>; N]) -> bool;
+
+/// Hands on the rows until `sink` has had enough.
+fn read_columns<const N: usize>(file: File, names: [&str; N], sink: RowSink<'_, N>) -> Result<(), Problem> {
     let shared = Arc::new(file.try_clone()?);
     let reader = SerializedFileReader::new_with_options(file, ReadOptionsBuilder::new().build())?;
     let metadata = reader.metadata();

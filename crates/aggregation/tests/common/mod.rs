@@ -7,8 +7,8 @@ use std::{
 };
 
 use ascribe_aggregation::{
-    Job, JobParameters, KeyFile, Keyring, Ledger, Location, Outcome, OutputFormat, OutputPlace, Progress,
-    Protection, Record, Reporter, ReturnCode, SqliteLedger, Storage, TestSwitches, run,
+    Job, JobParameters, KeyFile, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress, Protection,
+    Record, Reporter, ReturnCode, SqliteLedger, Storage, TestSwitches, run,
 };
 use ascribe_reports::Time;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -203,15 +203,17 @@ pub(crate) fn assert_code(outcome: &Outcome, code: ReturnCode) {
     assert_eq!(outcome.result.return_code, code, "{outcome:?}");
 }
 
+/// Says what a test did not do.
+pub(crate) fn tell(what: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{what}").expect("standard error is open");
+}
+
 /// The folder of shared test data, if there is one here.
 pub(crate) fn shared(what: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("ASCRIBE_SHARED") else {
-        eprintln!("{what} are not here: ASCRIBE_SHARED is not set");
+        tell(&format!("{what} are not here: ASCRIBE_SHARED is not set"));
         return None;
     };
     Some(Path::new(&folder).join("goldens"))
-}
-
-pub(crate) fn as_ledger(ledger: &mut SqliteLedger) -> &mut dyn Ledger {
-    ledger
 }

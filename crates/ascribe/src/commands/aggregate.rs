@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use ascribe_aggregation::{
-    Counts, Job, JobParameters, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress, Protection,
-    Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
+    Counts, Discovery, Job, JobParameters, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress,
+    Protection, Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
 };
+use ascribe_privacy::Epsilon;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     input: Vec<String>,
 
     /// The buckets that the summary has
-    #[arg(long, required_unless_present = "skip_domain", value_name = "PATH|URL")]
+    #[arg(long, required_unless_present_any = ["skip_domain", "discover_buckets"], value_name = "PATH|URL")]
     domain: Option<String>,
 
     /// Where the summary goes; a large one is split into files with numbers in their names
@@ -88,6 +89,16 @@ pub(crate) struct Args {
     #[arg(long)]
     debug_run: bool,
 
+    /// Let the batch be queried again, until the epsilons of its queries add up to this; each must say the same
+    #[arg(long, value_name = "EPSILON", help_heading = BEYOND)]
+    requery_budget: Option<f64>,
+
+    /// Also write buckets that are not in the domain, if their noised sum is high enough: (epsilon,
+    /// DELTA)-private
+    #[arg(long, value_name = "DELTA", num_args = 0..=1, default_missing_value = "1e-5", require_equals = true,
+          help_heading = BEYOND)]
+    discover_buckets: Option<f64>,
+
     /// The job's ID in the ledger [default: a random one]
     #[arg(long, value_name = "ID")]
     job_id: Option<String>,
@@ -111,6 +122,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "keys", help_heading = TESTS)]
     skip_domain: bool,
 }
+
+const BEYOND: &str = "Beyond the aggregation service; docs/aggregation.md tells what they cost";
 
 const TESTS: &str = "For tests with made-up reports: no budget is spent, and the output says so";
 
@@ -194,10 +207,19 @@ fn parameters(args: &Args, is_test: bool) -> anyhow::Result<JobParameters> {
     map.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let map = map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let has_reporter = args.reporting_site.is_some() || args.attribution_report_to.is_some();
-    Ok(match is_test && !has_reporter {
+    let mut parameters = match is_test && !has_reporter {
         true => JobParameters::from_map_with(Reporter::Any, &map)?,
         false => JobParameters::from_map(&map)?,
-    })
+    };
+    if let Some(whole) = args.requery_budget {
+        parameters.requery_budget =
+            Some(Epsilon::new(whole).context("--requery-budget must not be negative")?);
+    }
+    if let Some(delta) = args.discover_buckets {
+        let out_of_range = || format!("--discover-buckets must be above 0, at most {}", Discovery::MAX_DELTA);
+        parameters.discovery = Some(Discovery::new(delta).with_context(out_of_range)?);
+    }
+    Ok(parameters)
 }
 
 fn random_id() -> anyhow::Result<String> {
