@@ -27,7 +27,7 @@ pub use ledger::{
 };
 pub use postgres::PostgresLedger;
 pub(crate) use publish::put;
-pub use publish::{PublishError, publish, recover};
+pub use publish::{PublishError, Recovered, publish, recover};
 pub use shared_id::{BudgetGroup, BudgetUnit};
 pub use sqlite::SqliteLedger;
 pub(crate) use staging::Stage;

@@ -17,7 +17,7 @@
 //!   convex in the values and in `m`: it is largest either for one bucket with L or for L buckets with 1, and
 //!   therefore at most `e^(−t / b) / (1 + e^(−1 / b)) · max(e^(L / b), L · e^(1 / b))`. The threshold makes that δ.
 //!
-//! At ε = 10 and δ = 10^-5 it is about 2.3 times L. The service's own formula, `L + b · ln(1 / δ)`, has no room
+//! At ε = 10 and δ = 10^-5 it is about 2.2 times L. The service's own formula, `L + b · ln(1 / δ)`, has no room
 //! for a source that spreads over many buckets.
 
 use ascribe_privacy::Epsilon;

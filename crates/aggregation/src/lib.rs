@@ -77,8 +77,8 @@ mod sum;
 
 pub use budget::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError,
-    PostgresLedger, PreparedOutput, PublishError, Spending, Spent, SqliteLedger, StagingError, StoredBody,
-    StoredFile, StoredOutput, Usage, open_ledger, publish, recover,
+    PostgresLedger, PreparedOutput, PublishError, Recovered, Spending, Spent, SqliteLedger, StagingError,
+    StoredBody, StoredFile, StoredOutput, Usage, open_ledger, publish, recover,
 };
 pub use check::{Checked, Checks, Rejected, Reporter};
 pub use collect::Progress;

@@ -75,7 +75,13 @@ fn a_job_that_is_killed_leaves_budget_and_output_in_agreement() {
         let _ = child.kill();
         child.wait().unwrap();
         match check(&world) {
-            State::Unspent => unspent += 1,
+            State::Unspent => {
+                unspent += 1;
+                if unspent == 1 {
+                    assert!(start(&world).wait().unwrap().success(), "it can be run again");
+                    assert!(matches!(check(&world), State::Finished));
+                }
+            }
             State::Interrupted => interrupted += 1,
             State::Finished => finished += 1,
         }
@@ -104,7 +110,9 @@ fn check(world: &World) -> State {
     let was_published = job.published_at.is_some();
     let before = fs::read(&output).ok();
     assert!(before.is_some() || !was_published, "an output that was lost");
-    recover(&mut ledger, &Storage::default(), &world.path("staging"), NOW).unwrap();
+    for recovered in recover(&mut ledger, &Storage::default(), &world.path("staging"), NOW).unwrap() {
+        recovered.published.unwrap();
+    }
     let after = fs::read(&output).expect("what was paid for is there");
     assert_eq!(after.iter().filter(|byte| **byte == b'\n').count() as u128, BUCKETS + 1, "all of it");
     assert!(before.is_none_or(|before| before == after), "noise was drawn again");

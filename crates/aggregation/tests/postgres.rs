@@ -158,7 +158,7 @@ fn what_was_paid_for_is_published_later_however_large() {
         // Another process, later.
         let mut ledger = PostgresLedger::open(&server.url()).unwrap();
         let recovered = recover(&mut ledger, &Storage::default(), &world.path("staging"), NOW).unwrap();
-        assert_eq!(recovered[0].id, id);
+        assert_eq!(recovered[0].job.id, id);
         assert_eq!(fs::read_to_string(&output).unwrap().lines().count() as u128, buckets + 1);
         assert!(ledger.unpublished().unwrap().is_empty());
     }

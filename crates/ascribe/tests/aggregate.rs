@@ -151,3 +151,47 @@ fn what_cannot_be_run_exits_with_2() {
         assert!(run.stderr.contains(expected), "{expected}: {run:?}");
     }
 }
+
+#[test]
+fn a_command_that_was_interrupted_after_it_paid_ends_with_what_it_paid_for() {
+    let directory = world();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("blocked"), "a file where a directory should be").unwrap();
+    let arguments: Vec<_> = ["batch.json", "domain.txt", "blocked/out.csv", "ledger.sqlite", "keys"]
+        .map(|name| path(name).display().to_string())
+        .into();
+    let aggregate = || {
+        let [batch, domain, out, ledger, keys] = arguments.as_slice() else { unreachable!("five of them") };
+        run(&[
+            "aggregate",
+            "--input",
+            batch,
+            "--domain",
+            domain,
+            "--output",
+            out,
+            "--ledger",
+            ledger,
+            "--keys",
+            keys,
+            "--reporting-site",
+            "https://ads.test",
+        ])
+    };
+    let blocked = aggregate();
+    assert_eq!(blocked.code, Some(2), "{blocked:?}");
+    assert!(
+        blocked.stderr.contains("RESULT_WRITE_ERROR") && blocked.stderr.contains("budget recover"),
+        "{blocked:?}"
+    );
+    let still_blocked = run(&["budget", "--ledger", &arguments[3], "recover"]);
+    assert_eq!(still_blocked.code, Some(1), "{still_blocked:?}");
+    assert!(still_blocked.stdout.contains("is not delivered"), "{still_blocked:?}");
+
+    fs::remove_file(path("blocked")).unwrap();
+    let again = aggregate();
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.stdout.contains("nothing was spent or drawn again"), "{again:?}");
+    assert!(path("blocked/out.csv").exists());
+    assert_eq!(aggregate().code, Some(1), "delivered: a new query");
+}

@@ -54,21 +54,31 @@ pub fn publish(
     Ok(())
 }
 
-/// Publishes all outputs that are stored, and says which: those of jobs that were interrupted. Removes what
-/// interrupted jobs left in the staging directory.
+/// The output of a job that was interrupted, and what became of it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The job.
+    pub job: CommittedJob,
+    /// Whether its output is in place now.
+    pub published: Result<(), PublishError>,
+}
+
+/// Publishes all outputs that are stored: those of jobs that were interrupted. One that cannot be published
+/// keeps none from being so. Removes what interrupted jobs left in the staging directory.
 ///
 /// # Errors
-/// When one cannot be published; those before it are.
+/// When the ledger cannot be asked.
 pub fn recover(
     ledger: &mut dyn Ledger,
     storage: &Storage,
     staging: &Path,
     now: Time,
-) -> Result<Vec<CommittedJob>, PublishError> {
-    let jobs = ledger.unpublished()?;
-    for job in &jobs {
-        publish(ledger, storage, &job.id, now)?;
-    }
+) -> Result<Vec<Recovered>, LedgerError> {
+    let recovered = ledger.unpublished()?.into_iter().map(|job| {
+        let published = publish(ledger, storage, &job.id, now);
+        Recovered { job, published }
+    });
+    let recovered: Vec<_> = recovered.collect();
     let mut needed = Vec::new();
     for job in ledger.unpublished()? {
         if let Some(StoredOutput { body: StoredBody::Staged { path, .. }, .. }) = ledger.output(&job.id)? {
@@ -76,7 +86,7 @@ pub fn recover(
         }
     }
     sweep(staging, &needed);
-    Ok(jobs)
+    Ok(recovered)
 }
 
 /// Puts in place what no budget is spent for.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use ascribe_aggregation::{
     Counts, Discovery, Job, JobParameters, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress,
-    Protection, Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
+    Protection, Recovered, Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
 };
 use ascribe_privacy::Epsilon;
 use clap::ValueEnum;
@@ -153,14 +153,17 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     let staging = args.ledger.staging()?;
 
     // What an earlier run paid for and did not deliver comes first.
-    let recovered = recover(&mut *ledger, &storage, &staging, now())
-        .context("publishing the output of a job that was interrupted")?;
+    let recovered = recover(&mut *ledger, &storage, &staging, now())?;
     let job = job(&args, Protection::Full { keys, ledger: &mut *ledger, staging })?;
-    for earlier in &recovered {
-        anstream::eprintln!("published the output of job {}, which was interrupted", earlier.id);
-    }
-    if let Some(same) = recovered.into_iter().find(|earlier| earlier.request == job.request()) {
-        return show_recovered(&same, output);
+    for Recovered { job: earlier, published } in recovered {
+        let id = &earlier.id;
+        match published {
+            Ok(()) if earlier.request == job.request() => return show_recovered(&earlier, output),
+            Ok(()) => anstream::eprintln!("published the output of job {id}, which was interrupted"),
+            Err(error) => {
+                anstream::eprintln!("{WARNING}job {id} is paid for and not delivered:{WARNING:#} {error}")
+            }
+        }
     }
     show(&with_progress(job, &storage), output)
 }

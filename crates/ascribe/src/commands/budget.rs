@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use ascribe_aggregation::{
-    CommittedJob, Explanation, Ledger, Location, Storage, UnitOfBatch, explain, open_ledger, recover,
+    CommittedJob, Explanation, Ledger, Location, Recovered, Storage, UnitOfBatch, explain, open_ledger,
+    recover,
 };
 use ascribe_reports::Time;
 use clap::Subcommand;
@@ -28,7 +29,7 @@ use crate::output::{FAINT, GOOD, Output, STRONG, WARNING};
     ascribe budget explain --filtering-ids 1,2 s3://bucket/day-1/ --json\n  \
     ascribe budget recover                             publish what was paid for and not delivered\n\n\
     `explain` needs no key: it looks at what reports tell in clear. Exit code 1 if a query over the batch\n\
-    would be refused.")]
+    would be refused, or an output still cannot be published.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -208,18 +209,31 @@ fn show_explanation(explanation: &Explanation, output: &mut Output) -> anyhow::R
     Ok(verdict)
 }
 
-fn show_recovered(jobs: &[CommittedJob], output: &mut Output) -> anyhow::Result<Verdict> {
+fn show_recovered(recovered: &[Recovered], output: &mut Output) -> anyhow::Result<Verdict> {
+    let is_delivered = recovered.iter().all(|recovered| recovered.published.is_ok());
+    let verdict = if is_delivered { Verdict::Passed } else { Verdict::Failed };
     if output.is_json() {
-        output.json(&jobs.iter().map(job_json).collect::<Vec<_>>())?;
-        return Ok(Verdict::Passed);
+        let entry = |recovered: &Recovered| {
+            let error = recovered.published.as_ref().err().map(ToString::to_string);
+            json!({"job_id": recovered.job.id, "files": recovered.job.files, "error": error})
+        };
+        output.json(&recovered.iter().map(entry).collect::<Vec<_>>())?;
+        return Ok(verdict);
     }
-    for file in jobs.iter().flat_map(|job| &job.files) {
-        writeln!(output, "{GOOD}wrote{GOOD:#} {file}")?;
+    for Recovered { job, published } in recovered {
+        match published {
+            Ok(()) => {
+                for file in &job.files {
+                    writeln!(output, "{GOOD}wrote{GOOD:#} {file}")?;
+                }
+            }
+            Err(error) => writeln!(output, "{WARNING}job {} is not delivered:{WARNING:#} {error}", job.id)?,
+        }
     }
-    if jobs.is_empty() {
+    if recovered.is_empty() {
         writeln!(output, "All that was paid for is delivered.")?;
     }
-    Ok(Verdict::Passed)
+    Ok(verdict)
 }
 
 fn job_json(job: &CommittedJob) -> Value {
