@@ -93,7 +93,7 @@ impl Usage {
     pub fn share(share: f64, whole: f64) -> Option<Self> {
         const BILLION: f64 = 1e9;
         // At least two billionths: no whole is taken for that of who uses all.
-        let is_valid = share > 0.0 && whole >= 2.0 / BILLION && whole <= JobParameters::MAX_EPSILON;
+        let is_valid = share > 0.0 && (2.0 / BILLION..=JobParameters::MAX_EPSILON).contains(&whole);
         let usage = Self { share: (share * BILLION).ceil() as i64, whole: (whole * BILLION).floor() as i64 };
         (is_valid && usage.share <= usage.whole).then_some(usage)
     }
