@@ -1,6 +1,8 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
+mod aggregate;
 mod browser;
+mod budget;
 mod collector;
 mod completions;
 mod man;
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Validate(validate::Args),
     Privacy(privacy::Args),
     Collector(collector::Args),
+    Aggregate(aggregate::Args),
+    Budget(budget::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -40,6 +44,8 @@ impl Command {
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
             Self::Collector(args) => collector::run(args, output),
+            Self::Aggregate(args) => aggregate::run(args, output),
+            Self::Budget(args) => budget::run(args, output),
             Self::Completions(args) => completions::run(args, output),
             Self::Man(args) => man::run(args, output),
         }
