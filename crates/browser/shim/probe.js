@@ -1,6 +1,6 @@
 // How the host asks a frame. A function expression of two arguments, evaluated in an isolated world:
 //
-//     (<this file>)("<secret>", {"images": [url…], "scripts": [url…], "navigations": [url…], "wait": ms})
+//     (<this file>)("<secret>", {"images": [url…], "scripts": [url…], "wait": ms})
 //
 // It returns a promise of the answer (PROTOCOL.md). It has no state, so that it can be evaluated anew for
 // every question.
@@ -10,7 +10,7 @@
 // neither hears nor forges them. Named elements (`<form name=…>`, `<img id=…>`) can shadow properties of
 // `document` and `window`: methods are called from their prototypes, and properties read through their
 // getters.
-(secret, { images = [], scripts = [], navigations = [], wait = 300 }) => {
+(secret, { images = [], scripts = [], wait = 300 }) => {
   const read = (type, key, object) => Object.getOwnPropertyDescriptor(type.prototype, key).get.call(object);
 
   const facts = (window) => {
@@ -66,17 +66,15 @@
   };
 
   return (async () => {
-    const question = { images, scripts, navigations, wait };
+    const question = { images, scripts, wait };
     const [own, ...others] = await Promise.all([window, ...firstDocuments()].map((each) => ask(each, question)));
-    const none = { images: 'n'.repeat(images.length), scripts: 'n'.repeat(scripts.length), navigations: navigations.map(() => null), dropped: 0 };
+    const none = { images: 'n'.repeat(images.length), scripts: 'n'.repeat(scripts.length) };
     const answer = own ?? none;
     const merge = (a, b) => [...a].map((verdict, i) => (b[i] === 'y' || (verdict === '?' && b[i] === '?') ? b[i] : verdict)).join('');
     for (const other of others) {
       if (!other) continue;
       answer.images = merge(answer.images, other.images);
       answer.scripts = merge(answer.scripts, other.scripts);
-      answer.navigations = answer.navigations.map((claim, i) => claim ?? other.navigations[i]);
-      answer.dropped += other.dropped;
     }
     return { shim: own !== null, ...facts(window), ...answer };
   })();

@@ -2,7 +2,10 @@
 //
 // A function expression of one argument, which the host evaluates before any script of the page:
 //
-//     (<this file>)({"secret": "<32 hex digits>", "limit": 30})
+//     (<this file>)({"secret": "<32 hex digits>", "binding": "<name>", "limit": 30})
+//
+// `binding` names a function on the global object, made by `Runtime.addBinding`, that reaches the host. It
+// is taken away before the page can see it; workers have none.
 //
 // It gives scripts the surface that the browser lost (`attributionSrc`, `attributionReporting`,
 // `setAttributionReporting`, `attributionsrc` in `window.open`), sends background requests, remembers
@@ -102,9 +105,14 @@
     return then(promise, kept, broken);
   };
 
-  // In a worker that has not started yet `isSecureContext` is still false: it is read when needed.
+  const nativeBinding = scope[config.binding];
+  delete scope[config.binding];
+  /** Tells the host something: an object without a prototype. */
+  const tell = (message) => nativeBinding && apply(nativeBinding, undefined, [stringify(message)]);
+
+  // In a worker that has not started yet `isSecureContext` is not there: it is read when needed.
   const readSecure = getter(scope, 'isSecureContext');
-  const isSecure = () => readSecure(scope);
+  const isSecure = () => (readSecure ? readSecure(scope) : scope.isSecureContext);
   if (inDocument && !isSecure()) return;
 
   // ---------------------------------------------------------------------------------------------
@@ -658,12 +666,12 @@
   // ---------------------------------------------------------------------------------------------
 
   let inFlight = 0;
-  let dropped = 0;
+  let dropped = 0; // since the host was told
 
   /** Above the limit requests are dropped, not queued, as Chromium did. */
   const requestInBackground = (url, eligibility, surface, referrerPolicy, n) => {
     if (inFlight >= config.limit) {
-      dropped++;
+      if (dropped++ === 0) soon();
       return;
     }
     inFlight++;
@@ -726,8 +734,34 @@
       memberAdd(known, element);
       setAdd(sources, new WeakRef(element));
     }
+    mayLoad(element);
     if (value === '' || defaultView(ownerDocument(element)) === null) return;
     requestEach(value, nodeBase(element), 'event-source-or-trigger', kind, referrerPolicyOf(element));
+  };
+
+  // While the host holds a navigation away from this document it cannot ask, but is told: soon after an
+  // element got the attribute or another URL, which URLs it may be requesting.
+  let changed = new Set();
+  const MOST_CHANGED = 256;
+  const mayLoad = (element) => {
+    const count = setSize(changed);
+    if (count === 0) soon();
+    if (count < MOST_CHANGED) setAdd(changed, element);
+  };
+  const tellChanged = () => {
+    if (dropped > 0) tell({ __proto__: null, type: 'dropped', count: dropped });
+    dropped = 0;
+    if (setSize(changed) === 0) return;
+    const images = [];
+    const scripts = [];
+    setForEach(changed, (element) => {
+      const kind = localName(element);
+      if (hasAttribute(element, 'attributionsrc')) eachUrl(element, kind, (url) => url !== '' && push(kind === 'img' ? images : scripts, url));
+    });
+    changed = new Set();
+    setPrototypeOf(images, null); // JSON must find no `toJSON` of the page's
+    setPrototypeOf(scripts, null);
+    tell({ __proto__: null, type: 'sources', images, scripts });
   };
 
   const created = (element) => {
@@ -931,6 +965,7 @@
   const loading = (native) => ({
     set(...args) {
       run(native, this, args);
+      if (memberHas(known, this)) mayLoad(this);
       if (isConnected(this)) return;
       const reference = new WeakRef(this);
       if (detachedImages.length < 256) push(detachedImages, reference);
@@ -939,6 +974,12 @@
   }).set;
   replace(HTMLImageElement.prototype, 'src', 'set', loading);
   replace(HTMLImageElement.prototype, 'srcset', 'set', loading);
+  replace(HTMLScriptElement.prototype, 'src', 'set', (native) => ({
+    set(...args) {
+      run(native, this, args);
+      if (memberHas(known, this)) mayLoad(this);
+    },
+  }).set);
 
   // ---------------------------------------------------------------------------------------------
   // Links: spec "follow the hyperlink"
@@ -958,36 +999,18 @@
   const readNow = method(Performance.prototype, 'now');
   const now = () => readNow(performance);
 
-  /** Numbers of navigations, unique among all documents: 32 random bits, then a count. */
-  let lastNavigation = crypto.getRandomValues(new Uint32Array(1))[0] * 0x100000;
+  /** Numbers of clicks and opened windows, unique among all documents: 32 random bits, then a count. */
+  let lastNumber = crypto.getRandomValues(new Uint32Array(1))[0] * 0x100000;
 
-  /** Followed links and opened windows that no request was matched with, oldest first: {url, surface, n, at}. */
-  let followed = [];
-  const MOST_FOLLOWED = 64;
-  const FOLLOWED_FOR = 10_000; // ms
-
-  const follow = (url, surface) => {
-    const n = ++lastNavigation;
-    const kept = [];
-    for (let i = followed.length < MOST_FOLLOWED ? 0 : 1; i < followed.length; i++) push(kept, followed[i]);
-    push(kept, { url: withoutFragment(url), surface, n, at: now() });
-    followed = kept;
+  // The host holds a navigation's request while a click that began before it has not ended. It cannot ask:
+  // the browser delays commands to a page whose navigation is under way.
+  const tellBegun = (surface) => {
+    const n = ++lastNumber;
+    tell({ __proto__: null, type: 'begun', n: '' + n, surface });
     return n;
   };
-
-  /** Removes and returns the oldest follow that leads to `url`: one follow makes one request. */
-  const claim = (url) => {
-    const kept = [];
-    let claimed = null;
-    for (let i = 0; i < followed.length; i++) {
-      const entry = followed[i];
-      if (now() - entry.at > FOLLOWED_FOR) continue;
-      if (claimed === null && entry.url === url) claimed = { __proto__: null, surface: entry.surface, n: '' + entry.n };
-      else push(kept, entry);
-    }
-    followed = kept;
-    return claimed;
-  };
+  /** `url` is what navigation sources may be registered by, null when nothing of the kind followed. */
+  const tellEnded = (n, url) => tell({ __proto__: null, type: 'ended', n: '' + n, url });
 
   const linkIn = (path) => {
     for (let i = 0; i < path.length; i++) {
@@ -1014,7 +1037,7 @@
     return linkIn(path);
   };
 
-  /** Clicks whose dispatch may still be under way: {event, link, active, href, attributionsrc}. */
+  /** Clicks whose dispatch may still be under way: {event, n, link, active, href, attributionsrc}. */
   let clicks = [];
 
   const clicked = (event) => {
@@ -1026,23 +1049,30 @@
       clicks[i].link = linkIn(path); // inside a closed root the path is longer than at the window
       return;
     }
-    const link = (path.length > 0 && weakHas(closedRoots, path[0]) && linkInside(event, path[0])) || linkIn(path);
-    push(clicks, { event, link, active: isActive(), href: undefined, attributionsrc: undefined });
+    const isClosed = path.length > 0 && weakHas(closedRoots, path[0]);
+    const link = (isClosed && linkInside(event, path[0])) || linkIn(path);
+    if (!isActive() || !(link || isClosed)) return;
+    push(clicks, { event, n: tellBegun('link'), link, href: undefined, attributionsrc: undefined });
     addListener(scope, 'click', bubbled);
     addListener(scope, 'auxclick', bubbled);
     soon();
   };
 
-  // The last listener, if nobody stopped the event: with script's own `link.click()` the page may go on to
-  // change the link before `settleClicks` runs.
+  // The last listener, if nobody stopped the event. A plain link is done with here, so that its navigation
+  // is not held; of others the URL is read, which after script's own `link.click()` the page may change.
   const bubbled = (event) => {
     removeListener(scope, 'click', bubbled);
     removeListener(scope, 'auxclick', bubbled);
-    for (let i = 0; i < clicks.length; i++) {
-      const click = clicks[i];
-      if (click.event !== event || !click.link) continue;
-      click.href = hrefOf[localName(click.link)](click.link);
-      click.attributionsrc = getAttribute(click.link, 'attributionsrc');
+    const all = clicks;
+    clicks = [];
+    for (let i = 0; i < all.length; i++) {
+      const click = all[i];
+      if (click.event === event && click.link) {
+        click.href = hrefOf[localName(click.link)](click.link);
+        click.attributionsrc = getAttribute(click.link, 'attributionsrc');
+      }
+      if (click.event === event && (!click.link || click.attributionsrc === null)) tellEnded(click.n, null);
+      else push(clicks, click);
     }
   };
 
@@ -1055,19 +1085,21 @@
       else push(clicks, all[i]);
     }
   };
-  const settleClick = ({ event, link, active, href, attributionsrc }) => {
-    if (!link || !active || isPrevented(event) || isEditable(link)) return;
+  const settleClick = ({ event, n, link, href, attributionsrc }) => {
+    if (!link || isPrevented(event) || isEditable(link)) return tellEnded(n, null);
     const sources = href === undefined ? getAttribute(link, 'attributionsrc') : attributionsrc;
     const url = resolve(href ?? hrefOf[localName(link)](link));
-    if (sources === null || !url) return;
+    if (sources === null || !url) return tellEnded(n, null);
     // A download is no navigation. Across origins the browser navigates in spite of the attribute.
-    if (hasAttribute(link, 'download') && (!isHttp(url) || urlOrigin(url) === urlOrigin(resolve(baseOrUrl())))) return;
-    const n = follow(urlHref(url), 'link');
+    const isLocal = !isHttp(url) || urlOrigin(url) === urlOrigin(resolve(baseOrUrl()));
+    if (hasAttribute(link, 'download') && isLocal) return tellEnded(n, null);
+    tellEnded(n, urlHref(url));
     let policy = referrerPolicyOf(link);
     eachToken(toLowerCase(getAttribute(link, 'rel') ?? ''), 64, (token) => {
       if (token === 'noreferrer') policy = 'no-referrer';
     });
     requestEach(sources, nodeBase(link), 'navigation-source', 'link', policy, n);
+    return undefined;
   };
   const baseOrUrl = () => (startsWith(documentUrl(document), 'http') ? documentUrl(document) : baseUrl());
 
@@ -1083,7 +1115,26 @@
   port2.onmessage = () => {
     settleClicks();
     arm();
+    tellChanged();
   };
+
+  // A link outside the document navigates too, but its events do not pass the window.
+  replace(HTMLElement.prototype, 'click', 'value', (native) => ({
+    click(...args) {
+      let target;
+      try {
+        if (hrefOf[kindOf(this)] && !isConnected(this)) target = this;
+      } catch {
+        // No element: native code throws.
+      }
+      if (!target) return run(native, this, args);
+      addListener(target, 'click', clicked, true);
+      run(native, this, args);
+      removeListener(target, 'click', clicked, true);
+      settleClicks();
+      return undefined;
+    },
+  }).click);
 
   // ---------------------------------------------------------------------------------------------
   // Spec: window open steps
@@ -1168,10 +1219,19 @@
       args[2] = rest;
       const active = isActive(); // before the call, which consumes it
       const base = baseUrl();
-      const opened = run(native, this, args);
-      if (!active || args[0] === undefined || (opened === null && !isSilent)) return opened;
-      const url = resolve(args[0], base);
-      const n = url && args[0] !== '' ? follow(urlHref(url), 'window') : ++lastNavigation;
+      const n = active ? tellBegun('window') : 0;
+      let opened;
+      try {
+        opened = run(native, this, args);
+      } catch (error) {
+        if (active) tellEnded(n, null);
+        throw error;
+      }
+      if (!active) return opened;
+      const url = args[0] === undefined || args[0] === '' ? undefined : resolve(args[0], base);
+      const isOpen = opened !== null || isSilent;
+      tellEnded(n, isOpen && url ? urlHref(url) : null);
+      if (!isOpen) return opened;
       for (let i = 0; i < values.length; i++) {
         const source = resolve(percentDecoded(values[i]), base);
         if (source && isHttp(source)) requestInBackground(source, 'navigation-source', 'window', noreferrer ? 'no-referrer' : '', n);
@@ -1312,9 +1372,9 @@
     });
   };
 
-  /** `text` is JSON: {id, images: [url], scripts: [url], navigations: [url], wait: ms}. */
+  /** `text` is JSON: {id, images: [url], scripts: [url], wait: ms}. */
   const answer = (text) => {
-    const { id, images, scripts, navigations, wait } = parse(text);
+    const { id, images, scripts, wait } = parse(text);
     dispatch(scope, new CustomEvent(config.secret + id, { __proto__: null, detail: null })); // heard
     arm();
     flush();
@@ -1322,8 +1382,6 @@
     const asks = [];
     for (let i = 0; i < images.length; i++) push(asks, { kind: 'img', url: images[i], verdict: '' });
     for (let i = 0; i < scripts.length; i++) push(asks, { kind: 'script', url: scripts[i], verdict: '' });
-    const claims = [];
-    for (let i = 0; i < navigations.length; i++) push(claims, claim(navigations[i]));
     let isFinished = false;
     const question = {
       asks,
@@ -1337,10 +1395,7 @@
           __proto__: null,
           images: slice(verdicts, 0, images.length),
           scripts: slice(verdicts, images.length),
-          navigations: setPrototypeOf(claims, null) && claims, // no `toJSON` of the page's
-          dropped,
         };
-        dropped = 0;
         dispatch(scope, new CustomEvent(config.secret + id, { __proto__: null, detail: stringify(body) }));
       },
     };

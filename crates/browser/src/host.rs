@@ -10,6 +10,7 @@
 mod console;
 mod contexts;
 mod documents;
+mod follows;
 mod frames;
 mod held;
 mod intercept;
@@ -45,8 +46,8 @@ use crate::{
 };
 
 use self::{
-    contexts::Contexts, documents::Coming, frames::Frames, marker::Secret, questions::Questions,
-    registrar::Registrar, requests::Requests, targets::Targets,
+    contexts::Contexts, documents::Coming, follows::Follows, frames::Frames, marker::Secret,
+    questions::Questions, registrar::Registrar, requests::Requests, targets::Targets,
 };
 
 pub(crate) use self::targets::PageState;
@@ -64,6 +65,7 @@ struct Inner {
     targets: Mutex<Targets>,
     frames: Mutex<Frames>,
     coming: Mutex<Coming>,
+    follows: Mutex<Follows>,
     requests: Mutex<Requests>,
     questions: Mutex<Questions>,
     contexts: Mutex<Contexts>,
@@ -99,6 +101,7 @@ impl Host {
             targets: Mutex::default(),
             frames: Mutex::default(),
             coming: Mutex::default(),
+            follows: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
             contexts: Mutex::new(Contexts::open(profile, options)?),
@@ -200,6 +203,10 @@ impl Host {
         lock(&self.0.coming)
     }
 
+    fn follows(&self) -> MutexGuard<'_, Follows> {
+        lock(&self.0.follows)
+    }
+
     fn requests(&self) -> MutexGuard<'_, Requests> {
         lock(&self.0.requests)
     }
@@ -239,6 +246,16 @@ impl Events for Host {
             ("Page.frameNavigated", Some(session)) => {
                 with(event, |frame| self.frame_navigated(frame, &session))
             }
+            ("Page.frameStartedNavigating", _) => with(event, |frame| self.navigating(&frame, true)),
+            ("Page.frameStoppedLoading", _) => with(event, |frame| self.navigating(&frame, false)),
+            ("Runtime.bindingCalled", Some(session)) => with(event, |called| self.told(&called, &session)),
+            ("Runtime.executionContextCreated", Some(session)) => {
+                with(event, |created| self.world_created(created, &session));
+            }
+            ("Runtime.executionContextDestroyed", Some(session)) => {
+                with(event, |destroyed| self.world_destroyed(&destroyed, &session));
+            }
+            ("Runtime.executionContextsCleared", Some(session)) => self.worlds_cleared(&session),
             ("Page.frameDetached", _) => with(event, |detached| self.frame_detached(&detached)),
             ("Page.loadEventFired", Some(session)) => self.loaded(&session),
             _ => {}

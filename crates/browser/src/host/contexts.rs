@@ -73,10 +73,6 @@ impl Host {
         }
     }
 
-    pub(super) fn context_of(&self, session: &str) -> Option<Arc<str>> {
-        self.targets().get(session)?.context.clone()
-    }
-
     /// A target is gone: perhaps its browser context is, too.
     pub(super) fn forget_contexts(&self) {
         if self.contexts().others.is_empty() {

@@ -10,31 +10,28 @@ use ascribe_agent::NavigationId;
 use ascribe_headers::Eligibility;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep_until},
-};
 
 use crate::{Surface, cdp::SessionId};
 
 use super::{
     Host,
+    follows::Followed,
     held::Held,
     owner::Owner,
-    protocol::{FrameId, LoaderId, RequestPaused},
-    questions::Claim,
+    protocol::{FrameId, RequestPaused},
     requests::Request,
 };
 
 /// What is known of documents that have not been committed yet.
 #[derive(Default)]
 pub(super) struct Coming {
-    documents: HashMap<LoaderId, ComingDocument>,
-    order: VecDeque<LoaderId>,
+    frames: HashMap<FrameId, ComingDocument>,
+    order: VecDeque<FrameId>,
 }
 
 #[derive(Clone, Default)]
 pub(super) struct ComingDocument {
+    pub(super) url: String,
     /// The header `Permissions-Policy`.
     pub(super) policy: Option<String>,
     /// The navigation, if an eligible link led to it.
@@ -43,29 +40,30 @@ pub(super) struct ComingDocument {
 
 /// More documents than this are not on their way.
 const MAX_COMING: usize = 1024;
-/// The page that is navigated, and the one that opened it, have this long to answer.
-const RELATED: Duration = Duration::from_secs(2);
-/// Every other page has this long: none can hold another's navigation for longer.
-const UNRELATED: Duration = Duration::from_millis(150);
 /// A frame's parent has this long to describe the element that the frame is in.
 const CONTAINER: Duration = Duration::from_millis(500);
 
 impl Coming {
-    pub(super) fn expect(&mut self, loader: &LoaderId, document: ComingDocument) {
-        if self.documents.insert(Arc::clone(loader), document).is_none() {
-            self.order.push_back(Arc::clone(loader));
+    /// The document that a frame shows next, unless it is given up for another.
+    pub(super) fn expect(&mut self, frame: &FrameId, document: ComingDocument) {
+        if self.frames.insert(Arc::clone(frame), document).is_none() {
+            self.order.push_back(Arc::clone(frame));
         }
         if self.order.len() > MAX_COMING
             && let Some(oldest) = self.order.pop_front()
         {
-            self.documents.remove(&oldest);
+            self.frames.remove(&oldest);
         }
     }
 
-    pub(super) fn take(&mut self, loader: &LoaderId) -> Option<ComingDocument> {
-        let document = self.documents.remove(loader)?;
-        self.order.retain(|other| other != loader);
-        Some(document)
+    /// A document is there: what was known of it.
+    pub(super) fn take(&mut self, frame: &FrameId, url: &str) -> Option<ComingDocument> {
+        let url = url.split_once('#').map_or(url, |(url, _fragment)| url);
+        if self.frames.get(frame)?.url != url {
+            return None;
+        }
+        self.order.retain(|other| other != frame);
+        self.frames.remove(frame)
     }
 }
 
@@ -84,18 +82,17 @@ impl Host {
                 Some(parent) => host.ask_for_container(&parent, &paused.frame_id).await,
                 None => {
                     host.navigated(&owner);
-                    if let Some((source, claim)) = host.ask_for_source(&paused).await {
-                        let surface = if claim.is_window() { Surface::WindowOpen } else { Surface::Link };
+                    if let Some(followed) = host.followed(owner.context.as_ref(), &paused.request.url).await {
+                        let Followed { owner: source, surface, navigation, .. } = followed;
                         match &source.standing {
                             Ok(_) => {
-                                request =
-                                    Request::new(Arc::new(source), surface, Eligibility::NavigationSource);
-                                request.navigation = claim.navigation();
+                                request = Request::new(source, surface, Eligibility::NavigationSource);
+                                request.navigation = Some(navigation);
                             }
                             Err(barrier) => {
                                 let why = barrier.diagnosis().into_iter().collect();
                                 let eligibility = Eligibility::NavigationSource;
-                                host.diagnose(&Arc::new(source), &paused, surface, eligibility, why);
+                                host.diagnose(&source, &paused, surface, eligibility, why);
                             }
                         }
                     }
@@ -103,38 +100,6 @@ impl Host {
             }
             host.track(&paused, held, request);
         });
-    }
-
-    /// Which frame has a followed link, or an opened window, that leads to this request.
-    async fn ask_for_source(&self, paused: &RequestPaused) -> Option<(Owner, Claim)> {
-        let (related, others) = self.frames().around(&paused.frame_id, |session| self.context_of(session));
-        let start = Instant::now();
-        let mut asked = JoinSet::new();
-        let mut waiting_for_related = related.len();
-        for (frame, is_related) in related
-            .into_iter()
-            .map(|frame| (frame, true))
-            .chain(others.into_iter().map(|frame| (frame, false)))
-        {
-            let (host, url) = (self.clone(), paused.request.url.clone());
-            let patience = if is_related { RELATED } else { UNRELATED };
-            asked.spawn(async move {
-                let owner = host.owner(&frame, None);
-                let claim = host.claim(&owner, &url, patience).await;
-                (is_related, claim.map(|claim| (owner, claim)))
-            });
-        }
-        loop {
-            let deadline = start + if waiting_for_related > 0 { RELATED } else { UNRELATED };
-            tokio::select! {
-                answer = asked.join_next() => match answer? {
-                    Ok((_, Some(found))) => return Some(found),
-                    Ok((is_related, None)) => waiting_for_related -= usize::from(is_related),
-                    Err(_) => {}
-                },
-                () = sleep_until(deadline) => return None,
-            }
-        }
     }
 
     /// Learns what the element around a frame allows.

@@ -11,7 +11,8 @@ use super::{
     Host,
     documents::ComingDocument,
     protocol::{
-        FrameAttached, FrameDetached, FrameId, FrameInfo, FrameNavigated, FrameTree, LoaderId, TargetInfo,
+        FrameAttached, FrameDetached, FrameId, FrameInfo, FrameNavigated, FrameTree, LoaderId, OfFrame,
+        TargetInfo,
     },
 };
 
@@ -32,10 +33,10 @@ pub(super) struct Frame {
     previous: Option<Document>,
     /// The attributes `allow` and `src` of its element.
     container: (Option<String>, Option<String>),
-    /// The frame that opened the page, for a main frame.
-    pub(super) opener: Option<FrameId>,
     /// Whether it is a fenced frame, or in one.
     pub(super) fenced: bool,
+    /// Whether a navigation is under way: then Chromium passes no command on to the page.
+    navigating: bool,
 }
 
 /// A document.
@@ -93,19 +94,23 @@ impl Frames {
         Some((id, frame))
     }
 
+    /// Whether the page that a frame is in takes no commands now.
+    pub(super) fn is_suspended(&self, id: &FrameId) -> bool {
+        self.top(id).is_some_and(|(_, top)| top.navigating)
+    }
+
     /// A target with frames: its first frame has the target's id.
     pub(super) fn hosted(&mut self, info: &TargetInfo, session: &SessionId) {
         let fenced = info.subtype.as_deref() == Some("fenced");
         let frame = self.frame(&info.target_id, info.parent_frame_id.as_ref(), session);
         frame.session = Arc::clone(session);
-        frame.opener.clone_from(&info.opener_frame_id);
         frame.fenced |= fenced;
     }
 
     /// The frames that a target had when it was attached to; what is known already is newer.
     pub(super) fn found(&mut self, tree: FrameTree, session: &SessionId) {
-        let parent = tree.frame.parent_id.clone();
-        let frame = self.frame(&tree.frame.id.clone(), parent.as_ref(), session);
+        let (id, parent) = (Arc::clone(&tree.frame.id), tree.frame.parent_id.clone());
+        let frame = self.frame(&id, parent.as_ref(), session);
         if frame.document.loader.is_none() {
             frame.document = Document::of(tree.frame);
         }
@@ -122,8 +127,8 @@ impl Frames {
             document: Document::default(),
             previous: None,
             container: (None, None),
-            opener: None,
             fenced,
+            navigating: false,
         })
     }
 
@@ -138,22 +143,6 @@ impl Frames {
         }
     }
 
-    /// The frames of the page that a frame is in, and of the one that opened it; and all others of the same
-    /// browser context.
-    pub(super) fn around(
-        &self,
-        id: &FrameId,
-        context_of: impl Fn(&str) -> Option<Arc<str>>,
-    ) -> (Vec<FrameId>, Vec<FrameId>) {
-        let Some((own, top)) = self.top(id) else { return (Vec::new(), Vec::new()) };
-        let context = context_of(&top.session);
-        let opener = top.opener.as_ref().and_then(|opener| self.top(opener)).map(|(opener, _)| opener);
-        let of_context = self.frames.iter().filter(|(_, frame)| context_of(&frame.session) == context);
-        let is_related =
-            |id: &FrameId| self.top(id).is_some_and(|(top, _)| top == own || Some(top) == opener);
-        of_context.map(|(id, _)| Arc::clone(id)).partition(is_related)
-    }
-
     /// Puts a document into a frame, and gives back the one before.
     fn commit(&mut self, info: FrameInfo, coming: ComingDocument, session: &SessionId) -> Document {
         let (id, parent) = (Arc::clone(&info.id), info.parent_id.clone());
@@ -162,6 +151,7 @@ impl Frames {
         let mut document = Document { landing: coming.landing, ..Document::of(info) };
         let frame = self.frame(&id, parent.as_ref(), session);
         frame.session = Arc::clone(session);
+        frame.navigating = false;
         let (allow, src) = &frame.container;
         let container = Container { allow: allow.as_deref(), src: src.as_deref() };
         document.policy = Some(match around {
@@ -202,7 +192,7 @@ impl Host {
         let (id, loader) = (Arc::clone(&info.id), Arc::clone(&info.loader_id));
         let is_main = info.parent_id.is_none();
         let unreachable = info.unreachable_url.clone();
-        let coming = self.coming().take(&loader).unwrap_or_default();
+        let coming = self.coming().take(&id, &info.url).unwrap_or_default();
         let before = self.frames().commit(info, coming, session);
         self.questions().forget(&id);
         if is_main {
@@ -210,6 +200,13 @@ impl Host {
             if let Some(landing) = before.landing {
                 self.navigation_ended(&Arc::new(self.owner(&id, None)), landing);
             }
+        }
+    }
+
+    /// A navigation of a frame begins, or is over.
+    pub(super) fn navigating(&self, of: &OfFrame, navigating: bool) {
+        if let Some(frame) = self.frames().frames.get_mut(&of.frame_id) {
+            frame.navigating = navigating;
         }
     }
 

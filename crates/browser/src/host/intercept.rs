@@ -101,7 +101,9 @@ impl Host {
             request.map(|request| (request.eligibility, request.surface))
         };
         match found {
-            Some((eligibility, surface)) => self.go_on(paused, held, Some(eligibility), intercepts(surface)),
+            Some((eligibility, surface)) => {
+                self.go_on(paused, held, sent(surface, eligibility), intercepts(surface))
+            }
             None => self.go_on(paused, held, None, paused.resource_type == ResourceType::Document),
         }
     }
@@ -162,7 +164,7 @@ impl Host {
         if let Some(displaced) = displaced {
             self.forgotten(&displaced);
         }
-        self.go_on(paused, held, Some(eligibility), intercepts(surface));
+        self.go_on(paused, held, sent(surface, eligibility), intercepts(surface));
     }
 
     /// Sends a request with the headers that its eligibility has, and without those that the page made up.
@@ -182,6 +184,11 @@ impl Host {
         });
         held.send(Some(kept.chain(set).collect()), intercept);
     }
+}
+
+/// What the request says: a navigation that no eligible link led to says nothing, and registers nothing.
+fn sent(surface: Surface, eligibility: Eligibility) -> Option<Eligibility> {
+    (surface != Surface::Navigation).then_some(eligibility)
 }
 
 /// Whether the responses are held too. That costs time, so that it is done only where the events of the page may

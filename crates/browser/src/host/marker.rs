@@ -9,7 +9,10 @@ use crate::Surface;
 
 /// The secret that the shim and the host share for as long as the browser runs.
 #[derive(Clone)]
-pub(crate) struct Secret(String);
+pub(crate) struct Secret {
+    marker: String,
+    binding: String,
+}
 
 /// What the shim says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,17 +25,23 @@ pub(super) struct Marker {
 
 impl Secret {
     pub(crate) fn new() -> Self {
-        Self(format!("{:032x}", rand::random::<u128>()))
+        let random = || format!("{:032x}", rand::random::<u128>());
+        Self { marker: random(), binding: format!("b{}", random()) }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.marker
+    }
+
+    /// The name of the function by which the shim tells something.
+    pub(super) fn binding(&self) -> &str {
+        &self.binding
     }
 
     /// The marker at the end of a fragment, if there is one.
     pub(super) fn marker(&self, fragment: &str) -> Option<Marker> {
         let (_, marker) = fragment.rsplit_once("__ascribe=")?;
-        let mut parts = marker.strip_prefix(&self.0)?.strip_prefix('.')?.split('.');
+        let mut parts = marker.strip_prefix(&*self.marker)?.strip_prefix('.')?.split('.');
         let eligibility = match parts.next()? {
             "none" => Eligibility::Empty,
             "event-source" => Eligibility::EventSource,

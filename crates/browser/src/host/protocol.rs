@@ -28,8 +28,6 @@ pub(super) struct TargetInfo {
     #[serde(default)]
     pub(super) browser_context_id: Option<Arc<str>>,
     #[serde(default)]
-    pub(super) opener_frame_id: Option<FrameId>,
-    #[serde(default)]
     pub(super) parent_frame_id: Option<FrameId>,
 }
 
@@ -51,6 +49,47 @@ pub(super) struct FrameAttached {
 pub(super) struct FrameDetached {
     pub(super) frame_id: FrameId,
     pub(super) reason: String,
+}
+
+/// Of the events that a frame begins or ends a navigation.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OfFrame {
+    pub(super) frame_id: FrameId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BindingCalled {
+    pub(super) name: String,
+    pub(super) payload: String,
+    pub(super) execution_context_id: i64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ExecutionContextCreated {
+    pub(super) context: ExecutionContext,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExecutionContext {
+    pub(super) id: i64,
+    #[serde(default)]
+    pub(super) aux_data: Option<AuxData>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuxData {
+    #[serde(default)]
+    pub(super) frame_id: Option<FrameId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExecutionContextDestroyed {
+    pub(super) execution_context_id: i64,
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Questions to frames: which element makes a request, which link was followed.
+//! Questions to frames: which element makes a request.
 //!
 //! `probe.js` asks the shim from an isolated world, where the page's scripts do not reach. All questions that
 //! come up while a frame is being asked go into one next question. What a frame cannot answer yet, because its
@@ -6,10 +6,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ascribe_agent::NavigationId;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::{
     cdp::{ProtocolError, SessionId},
@@ -23,11 +25,13 @@ use super::{
 };
 
 /// The name of the isolated world.
-pub(super) const WORLD: &str = "ascribe";
+const WORLD: &str = "ascribe";
 const PROBE: &str = include_str!("../../shim/probe.js");
 
 /// A frame has this long to say whether an element is attributed; its own requests wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A page that is being navigated is not waited for for longer than this.
+const SUSPENDED: Duration = Duration::from_millis(50);
 /// So long the shim waits for its parser, in milliseconds; then the question is put again.
 const PARSER: u64 = 300;
 /// A document that is replaced while it is asked is asked again, so often.
@@ -66,28 +70,10 @@ enum Verdict {
     NotYet,
 }
 
-/// A followed link, or opened window.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Claim {
-    surface: String,
-    n: String,
-}
-
-impl Claim {
-    pub(super) fn is_window(&self) -> bool {
-        self.surface == "window"
-    }
-
-    pub(super) fn navigation(&self) -> Option<NavigationId> {
-        self.n.parse().ok().map(NavigationId)
-    }
-}
-
 #[derive(Deserialize)]
 struct Answer {
     images: String,
     scripts: String,
-    navigations: Vec<Option<Claim>>,
 }
 
 impl Questions {
@@ -99,19 +85,24 @@ impl Questions {
 impl Host {
     /// Whether the element that makes a request has `attributionsrc`.
     pub(super) async fn is_attributed(&self, owner: &Arc<Owner>, kind: Kind, url: &str) -> bool {
-        let start = tokio::time::Instant::now();
-        let mut verdict = self.batched(owner, kind, url).await;
+        let start = Instant::now();
+        let asked = self.batched(owner, kind, url);
+        tokio::pin!(asked);
+        let mut verdict = loop {
+            match timeout(SUSPENDED, &mut asked).await {
+                Ok(verdict) => break verdict,
+                // A page that is being navigated away from cannot answer any more, but has told.
+                Err(_) if self.frames().is_suspended(&owner.frame) => {
+                    let told = |session| self.follows().is_source(session, kind, url);
+                    return owner.session.as_deref().is_some_and(told);
+                }
+                Err(_) => {}
+            }
+        };
         while verdict == Verdict::NotYet && start.elapsed() < PATIENCE {
             verdict = self.alone(owner, kind, url).await;
         }
         verdict == Verdict::Attributed
-    }
-
-    /// Whether a frame has a followed link or opened window that leads to a URL.
-    pub(super) async fn claim(&self, owner: &Owner, url: &str, patience: Duration) -> Option<Claim> {
-        let question = json!({"navigations": [url], "wait": 0});
-        let answer = self.ask_frame(owner, &question, patience).await.ok()?;
-        answer.navigations.into_iter().next().flatten()
     }
 
     /// Puts a question together with all others that the frame is asked next.

@@ -71,12 +71,13 @@ impl Host {
             let mut requests = self.requests();
             let Some(request) = requests.get(&id) else { return };
             let hop = request.last_hop();
-            let coming = ComingDocument { policy, landing: request.navigation };
+            let coming =
+                ComingDocument { url: paused.request.url.clone(), policy, landing: request.navigation };
             let is_document = !request.surface.is_background() && request.surface.is_navigation();
             (answered(request, &id, hop, fields, is_last), (is_document && is_last).then_some(coming))
         };
         if let Some(coming) = coming {
-            self.coming().expect(&id, coming);
+            self.coming().expect(&paused.frame_id, coming);
         }
         self.answered(answered);
         drop(held);

@@ -13,7 +13,6 @@ use crate::cdp::{ProtocolError, SessionId};
 use super::{
     Host,
     protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
-    requests::MAX_BACKGROUND,
 };
 
 /// What is attached to.
@@ -98,6 +97,9 @@ impl Targets {
 }
 
 const SHIM: &str = include_str!("../../shim/shim.js");
+/// The shim drops more background requests at once than this by itself; fewer are for the host to refuse, who says
+/// so.
+const SHIM_LIMIT: usize = 1000;
 
 /// The target's tree of frames has this long to arrive.
 const FRAME_TREE: Duration = Duration::from_secs(10);
@@ -162,6 +164,8 @@ impl Host {
         if kind.has_frames() {
             let shim = json!({"source": self.shim(), "runImmediately": true});
             tell("Page.addScriptToEvaluateOnNewDocument", shim);
+            tell("Runtime.enable", json!({}));
+            tell("Runtime.addBinding", json!({"name": self.secret().binding()}));
             tell("Page.enable", json!({}));
             let tree = self.client().ask(Some(session), "Page.getFrameTree", json!({}));
             let (host, session) = (self.clone(), Arc::clone(session));
@@ -176,7 +180,8 @@ impl Host {
 
     /// The page side of the API.
     fn shim(&self) -> String {
-        let config = json!({"secret": self.secret().as_str(), "limit": MAX_BACKGROUND});
+        let secret = self.secret();
+        let config = json!({"secret": secret.as_str(), "binding": secret.binding(), "limit": SHIM_LIMIT});
         format!("({SHIM})({config})")
     }
 
@@ -185,6 +190,7 @@ impl Host {
         self.client().session_gone(session);
         let Some(target) = self.targets().sessions.remove(session) else { return };
         self.frames().session_gone(session);
+        self.follows().forget(session);
         for id in self.requests().of_session(session) {
             self.ends_soon(id);
         }
