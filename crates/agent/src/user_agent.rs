@@ -121,12 +121,14 @@ struct Shared {
     schedule: tokio::sync::Mutex<()>,
     /// Something may be due earlier, or the end has come.
     wake: Notify,
+    /// The end has come.
+    stop: Notify,
     /// A task found nothing more to send.
     idle: Notify,
 }
 
 /// Who looks on and is slower than this many events misses the oldest.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 512;
 
 impl UserAgent {
     /// Opens a profile. Reports that became due in the meantime are spread over a minute from now.
@@ -164,6 +166,7 @@ impl UserAgent {
             tasks: Mutex::default(),
             schedule: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            stop: Notify::new(),
             idle: Notify::new(),
         })))
     }
@@ -358,6 +361,8 @@ impl Core {
             return Err(self.go_back(error));
         }
         let now = self.time.now();
+        // Debug reports that are on their way may be of what was cleared: they are not told of any more.
+        self.deletions += 1;
         self.tell(Event::Cleared(now));
         Ok(())
     }

@@ -348,6 +348,66 @@ async fn what_is_cleared_while_it_is_on_its_way_is_not_stored_again() {
 }
 
 #[tokio::test]
+async fn a_debug_report_on_its_way_is_not_told_of_after_its_origin_was_cleared() {
+    let server = Server::start().await;
+    let until = Arc::new(Semaphore::new(0));
+    server.will_answer_reports(vec![Answer::Held(until.clone()); 100]);
+    let user_agent = server.user_agent();
+    for _ in 0..60 {
+        server.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    }
+    while server.received(DEBUG_VERBOSE).len() < 32 {
+        tokio::time::sleep(StdDuration::from_millis(5)).await;
+    }
+    user_agent.clear_site_data(&server.origin()).expect("deleted");
+    until.add_permits(100);
+    user_agent.idle().await;
+    assert_eq!(server.received(DEBUG_VERBOSE).len(), 32, "what waited is not sent any more");
+    assert!(user_agent.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_keeps_no_other_report_waiting() {
+    let (silent, server) = (Server::start_as("localhost").await, Server::start().await);
+    let until = Arc::new(Semaphore::new(0));
+    silent.will_answer_reports(vec![Answer::Held(until.clone()); 31]);
+    let user_agent = server.user_agent();
+    for _ in 0..31 {
+        silent.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    }
+    while silent.received(DEBUG_VERBOSE).len() < 31 {
+        tokio::time::sleep(StdDuration::from_millis(5)).await;
+    }
+    server.click(&user_agent, r#"{"destination": "https://shop.example", "debug_reporting": true}"#);
+    let one_more = async {
+        while server.received(DEBUG_VERBOSE).is_empty() {
+            tokio::time::sleep(StdDuration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(StdDuration::from_secs(10), one_more).await.expect("the last free task sends it");
+    until.add_permits(31);
+    user_agent.idle().await;
+}
+
+#[tokio::test]
+async fn without_delays_nothing_is_spread_after_a_restart() {
+    let server = Server::start().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let open = || {
+        let mut options = server.options();
+        options.config.test = TestSwitches::LOCAL_TESTING_MODE;
+        UserAgent::open(Profile::Dir(dir.path().to_owned()), options).expect("it opens")
+    };
+    let user_agent = open();
+    server.event_report(&user_agent);
+    user_agent.shutdown().await;
+    drop(user_agent);
+    let user_agent = open();
+    user_agent.advance(Duration::default()).await.expect("stored");
+    assert_eq!(attempts(&user_agent), [(0, SendOutcome::Answered(200))]);
+}
+
+#[tokio::test]
 async fn a_reporting_origin_clears_its_own_data_only() {
     let (one, other) = (Server::start().await, Server::start_as("localhost").await);
     let user_agent = one.user_agent();

@@ -44,7 +44,7 @@ impl Browser {
             None => ascribe_agent::Profile::Ephemeral,
         };
         let agent = ascribe_agent::Options { network: options.network, ..options.agent };
-        let host = Host::open(client, journal, agent, options.third_party_cookies)?;
+        let host = Host::open(client, journal, agent, options.third_party_cookies, options.exempt_origin)?;
         let events = host.clone();
         tokio::spawn(async move { reader.run(&events).await });
         match timeout(START, host.start()).await {

@@ -10,6 +10,7 @@
 mod console;
 mod contexts;
 mod documents;
+mod exempt;
 mod follows;
 mod frames;
 mod held;
@@ -46,7 +47,7 @@ use crate::{
 };
 
 use self::{
-    contexts::Contexts, documents::Coming, follows::Follows, frames::Frames, marker::Secret,
+    contexts::Contexts, documents::Coming, exempt::Exempt, follows::Follows, frames::Frames, marker::Secret,
     questions::Questions, registrar::Registrar, requests::Requests, targets::Targets,
 };
 
@@ -61,6 +62,7 @@ struct Inner {
     runtime: Handle,
     secret: Secret,
     cookies: ThirdPartyCookies,
+    exempt: Exempt,
     supported: SupportedRegistrars,
     targets: Mutex<Targets>,
     frames: Mutex<Frames>,
@@ -90,6 +92,7 @@ impl Host {
         profile: Profile,
         options: Options,
         cookies: ThirdPartyCookies,
+        exempt_origin: Option<String>,
     ) -> Result<Self, OpenError> {
         let supported = options.supported;
         let inner = Inner {
@@ -97,6 +100,7 @@ impl Host {
             runtime: Handle::current(),
             secret: Secret::new(),
             cookies,
+            exempt: Exempt::new(exempt_origin),
             supported,
             targets: Mutex::default(),
             frames: Mutex::default(),
@@ -177,6 +181,10 @@ impl Host {
 
     fn cookies(&self) -> ThirdPartyCookies {
         self.0.cookies
+    }
+
+    fn exempt(&self) -> &Exempt {
+        &self.0.exempt
     }
 
     fn registrar(&self) -> &Registrar {

@@ -126,6 +126,23 @@ impl State {
         matching.is_some_and(|matching| matching.scoped > 0)
     }
 
+    /// The destinations for which a reporting origin has sources, sorted.
+    pub(crate) fn destinations_of(&self, reporting_origin: &SuitableOrigin) -> Vec<String> {
+        let destinations = self.by_destination.get(reporting_origin).into_iter().flat_map(HashMap::keys);
+        let mut destinations: Vec<_> = destinations.map(ToString::to_string).collect();
+        destinations.sort();
+        destinations
+    }
+
+    /// The other reporting origins that have sources for a destination, sorted.
+    pub(crate) fn other_origins_for(&self, than: &SuitableOrigin, destination: &Site) -> Vec<String> {
+        let others =
+            self.by_destination.iter().filter(|(origin, of)| *origin != than && of.contains_key(destination));
+        let mut origins: Vec<_> = others.map(|(origin, _)| origin.to_string()).collect();
+        origins.sort();
+        origins
+    }
+
     pub(crate) fn sources_of_origin(&self, source_origin: &SuitableOrigin) -> usize {
         self.by_source_origin.get(source_origin).copied().unwrap_or(0)
     }

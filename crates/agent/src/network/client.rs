@@ -62,6 +62,13 @@ pub(crate) enum RequestFailed {
 
 impl Client {
     pub(crate) fn new(options: &NetworkOptions) -> Result<Self, NetworkError> {
+        Self::with_resolver(options, Mapped(options.host_map.clone()))
+    }
+
+    fn with_resolver(
+        options: &NetworkOptions,
+        resolver: impl Resolve + Clone + 'static,
+    ) -> Result<Self, NetworkError> {
         let tls = tls(options)?;
         let client = |proxy: Option<&Proxy>| {
             let builder = reqwest::Client::builder()
@@ -74,7 +81,7 @@ impl Client {
                 .no_proxy()
                 .pool_max_idle_per_host(0)
                 .default_headers(default_headers())
-                .dns_resolver(Mapped(options.host_map.clone()));
+                .dns_resolver(resolver.clone());
             let builder = match proxy {
                 Some(proxy) => {
                     let mapped = match options.host_map.find(proxy.host()) {

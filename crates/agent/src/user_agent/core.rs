@@ -44,6 +44,8 @@ pub(super) struct Core {
     pub(super) failure: Option<JournalError>,
     /// The engine has changed, and the journal has not.
     pub(super) ahead: bool,
+    /// How often data was deleted.
+    pub(super) deletions: u64,
     /// A power cut would lose more than that reports were sent.
     unsynced: bool,
     waiting_debug_reports: usize,
@@ -81,6 +83,7 @@ impl Core {
             stopped: false,
             failure: None,
             ahead: false,
+            deletions: 0,
             unsynced: false,
             waiting_debug_reports: 0,
             events,
@@ -177,12 +180,20 @@ impl Core {
 
     /// Attributes what has waited long enough, and queues the stored reports that are due.
     pub(super) fn step(&mut self) -> Result<(), JournalError> {
+        self.catch_up()?;
         let now = self.time.now();
         let overdue = self.agent.take_overdue(now);
         self.attribute(overdue)?;
         let due = self.courier.take_due(self.agent.engine(), now, &mut self.draws);
-        self.jobs.extend(due.into_iter().map(Job::Stored));
+        self.queue_stored(due);
         Ok(())
+    }
+
+    /// In front of debug reports, of which a page can cause many, to servers that never answer.
+    pub(super) fn queue_stored(&mut self, keys: Vec<ReportKey>) {
+        for key in keys {
+            self.jobs.push_front(Job::Stored(key));
+        }
     }
 
     /// When the next step has something to do.
@@ -194,6 +205,7 @@ impl Core {
     pub(super) fn came_online(&mut self) -> Result<(), JournalError> {
         self.catch_up()?;
         let now = self.time.now();
+        self.draws.spread_overdue(!self.agent.engine().config().test.no_delay);
         let effects = self.courier.came_online(self.agent.engine_mut(), now, &mut self.draws);
         self.store(&effects.changes)
     }

@@ -23,7 +23,6 @@ struct Attempt {
     report: Report,
     number: u32,
     rng: ChaCha20Rng,
-    offline: bool,
 }
 
 impl Shared {
@@ -34,7 +33,7 @@ impl Shared {
         }
         let mut tasks = self.tasks();
         while tasks.try_join_next().is_some() {}
-        for _ in core.workers..core.jobs.len().min(MAX_WORKERS) {
+        for _ in 0..core.jobs.len().min(MAX_WORKERS - core.workers) {
             core.workers += 1;
             tasks.spawn_on(self.clone().work(), &self.runtime);
         }
@@ -68,7 +67,7 @@ impl Shared {
 
     async fn deliver_stored(&self, key: ReportKey) {
         let Some(attempt) = self.begin_stored(key) else { return };
-        let Attempt { report, number, mut rng, .. } = attempt;
+        let Attempt { report, number, mut rng } = attempt;
         let (body, outcome) = self.attempt(&report, &mut rng).await;
         let mut core = self.lock();
         if let Err(error) = settle(&mut core, key, report, number, body, outcome, self.keep_undeliverable) {
@@ -94,7 +93,6 @@ impl Shared {
                 report: Report::Stored(stored.report),
                 number: stored.failures + 1,
                 rng: core.draws.for_sealing(),
-                offline: false,
             }),
             _ => {
                 core.courier.put_back(key);
@@ -104,23 +102,30 @@ impl Shared {
     }
 
     async fn deliver_debug(&self, report: DebugReport) {
-        let Attempt { report, number: attempt, mut rng, offline } = {
+        let report = Report::Debug(report);
+        let (mut rng, ready, deletions) = {
             let mut core = self.lock();
-            let (rng, offline) = (core.draws.for_sealing(), core.courier.is_offline());
-            Attempt { report: Report::Debug(report), number: 1, rng, offline }
+            let ready = if core.courier.is_offline() {
+                Err(DeliveryError::Disconnected.into())
+            } else {
+                // It tells of a registration, and perhaps of a budget, that must not be forgotten.
+                core.sync().map_err(|error| AttemptError::NotStored(error.to_string()))
+            };
+            (core.draws.for_sealing(), ready, core.deletions)
         };
-        let (body, outcome) = if offline {
-            (None, Err(DeliveryError::Disconnected.into()))
-        } else {
-            self.attempt(&report, &mut rng).await
+        let (body, outcome) = match ready {
+            Ok(()) => self.attempt(&report, &mut rng).await,
+            Err(error) => (None, Err(error)),
         };
         let outcome = match outcome {
             Ok(status) => SendOutcome::Answered(status),
             Err(error) => SendOutcome::Dropped { error, kept: false },
         };
         let mut core = self.lock();
-        let time = core.time.now();
-        core.log_sent(SentReport { time, report, attempt, body, outcome });
+        if core.deletions == deletions {
+            let time = core.time.now();
+            core.log_sent(SentReport { time, report, attempt: 1, body, outcome });
+        }
     }
 
     /// What was sent, and the status of the answer.

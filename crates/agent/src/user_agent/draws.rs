@@ -31,6 +31,7 @@ pub(super) struct HostDraws {
     courier: SystemDraws<ChaCha20Rng>,
     sealing: ChaCha20Rng,
     recorded: RecordedDraws,
+    spread_overdue: bool,
 }
 
 impl HostDraws {
@@ -41,12 +42,18 @@ impl HostDraws {
             courier: SystemDraws(next()),
             sealing: next(),
             recorded: RecordedDraws::default(),
+            spread_overdue: true,
         }
     }
 
     /// What was drawn for the engine since this was last asked.
     pub(super) fn take_recorded(&mut self) -> RecordedDraws {
         std::mem::take(&mut self.recorded)
+    }
+
+    /// Whether overdue reports are spread over a span, or go at once: for tests without delays.
+    pub(super) fn spread_overdue(&mut self, spread: bool) {
+        self.spread_overdue = spread;
     }
 
     /// A generator to seal one report with.
@@ -93,6 +100,7 @@ impl CourierDraws for HostDraws {
     }
 
     fn offline_delay(&mut self, span: Duration) -> Duration {
+        let span = if self.spread_overdue { span } else { Duration::default() };
         self.courier.aggregatable_report_delay(span)
     }
 }

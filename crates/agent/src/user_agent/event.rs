@@ -138,6 +138,9 @@ pub enum AttemptError {
     /// It could not be sealed.
     #[error("the report could not be sealed: {0}")]
     Seal(String),
+    /// What it tells of would not have survived a power cut.
+    #[error("not sent, since the journal failed: {0}")]
+    NotStored(String),
     /// Too many debug reports were waiting.
     #[error("too many debug reports at once")]
     TooMany,
@@ -149,7 +152,7 @@ impl AttemptError {
         match self {
             Self::Delivery(error) => error.is_retryable(),
             Self::Keys(_) => true,
-            Self::Seal(_) | Self::TooMany => false,
+            Self::Seal(_) | Self::NotStored(_) | Self::TooMany => false,
         }
     }
 }

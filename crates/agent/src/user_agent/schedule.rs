@@ -4,14 +4,12 @@ use std::time::Duration as StdDuration;
 
 use ascribe_reports::{Duration, Time};
 
-use super::{
-    UserAgent,
-    core::{Core, Job},
-};
+use super::{UserAgent, core::Core};
 use crate::JournalError;
 
 /// A suspended or adjusted system clock is noticed after this long.
 const LONGEST_SLEEP: StdDuration = StdDuration::from_secs(60);
+const PAUSE_AFTER_FAILURE: StdDuration = StdDuration::from_secs(60);
 
 impl UserAgent {
     /// Sends reports when they are due, until [`shutdown`](Self::shutdown). Debug reports go without it.
@@ -20,20 +18,24 @@ impl UserAgent {
     pub async fn run(&self) {
         while !self.0.lock().stopped {
             let woken = self.0.wake.notified();
-            let sleep = {
+            let next = {
                 let _schedule = self.0.schedule.lock().await;
                 let mut core = self.0.lock();
                 let wait = match core.failure.take().map_or(Ok(()), Err).and_then(|()| core.step()) {
-                    Ok(()) => core.next_wait(),
+                    Ok(()) => Some(core.next_wait()),
                     Err(error) => {
                         tracing::warn!(%error, "reports wait for the journal");
-                        LONGEST_SLEEP
+                        None
                     }
                 };
                 self.0.send_waiting(&mut core);
                 wait
             };
-            let _ = tokio::time::timeout(sleep, woken).await;
+            let _ = match next {
+                Some(wait) => tokio::time::timeout(wait, woken).await,
+                // Whatever happens: what cannot be noted as sent would be sent over and over.
+                None => tokio::time::timeout(PAUSE_AFTER_FAILURE, self.0.stop.notified()).await,
+            };
         }
     }
 
@@ -77,7 +79,7 @@ impl UserAgent {
             let core = &mut *guard;
             core.check()?;
             let all = core.courier.take_all(core.agent.engine(), &mut core.draws);
-            core.jobs.extend(all.into_iter().map(Job::Stored));
+            core.queue_stored(all);
             self.0.send_waiting(core);
         }
         self.0.until_idle().await;
@@ -94,6 +96,7 @@ impl UserAgent {
     pub async fn shutdown(&self) {
         self.0.lock().stopped = true;
         self.0.wake.notify_one();
+        self.0.stop.notify_one();
         let mut tasks = std::mem::take(&mut *self.0.tasks());
         tasks.shutdown().await;
         let mut core = self.0.lock();

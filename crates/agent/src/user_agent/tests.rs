@@ -1,5 +1,4 @@
 //! A journal that cannot be written: nothing has happened, and nothing leaves that is not stored.
-#![expect(clippy::disallowed_methods, reason = "tests of the host half need a network")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -128,6 +127,35 @@ async fn a_report_whose_delivery_cannot_be_stored_is_sent_again_later_and_not_ov
     user_agent.send_pending_now().await.expect("stored");
     assert_eq!(stored(&user_agent).1, 0);
     assert_eq!(requests.load(Ordering::SeqCst), debug_reports + sent + pending);
+}
+
+#[tokio::test]
+async fn while_the_journal_fails_the_running_clock_sends_nothing_twice() {
+    let (origin, requests) = server().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut options = Options::default();
+    options.config.test = TestSwitches::LOCAL_TESTING_MODE;
+    let user_agent = UserAgent::open(Profile::Dir(dir.path().to_owned()), options).expect("it opens");
+    for n in 0..5 {
+        source_before(&user_agent, &origin, n).expect("stored");
+        trigger(&user_agent, &origin).expect("stored");
+    }
+    user_agent.idle().await;
+    let debug_reports = requests.load(Ordering::SeqCst);
+    fail(&user_agent, true);
+    let running = tokio::spawn({
+        let user_agent = user_agent.clone();
+        async move { user_agent.run().await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(stored(&user_agent).1, 5);
+    let sent = requests.load(Ordering::SeqCst) - debug_reports;
+    assert!((1..=5).contains(&sent), "{sent}");
+    user_agent.shutdown().await;
+    tokio::time::timeout(std::time::Duration::from_secs(10), running)
+        .await
+        .expect("it ends")
+        .expect("no panic");
 }
 
 #[tokio::test]

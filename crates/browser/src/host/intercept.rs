@@ -2,6 +2,7 @@
 //!
 //! Spec: "set Attribution Reporting headers", and where the monkeypatches of HTML and Fetch set a request's
 //! eligibility. Here it is found out:
+//! 0. what is of the program's own page has nothing to do with it ([`super::exempt`]);
 //! 1. a redirect is what the hop before it was;
 //! 2. a marker of the shim in the fragment says it;
 //! 3. for the document of a page, the page that may have led there is asked ([`super::documents`]);
@@ -75,6 +76,7 @@ impl Host {
     fn begin(&self, paused: RequestPaused, held: Held) {
         let announced = self.requests().announced(&paused.id()).cloned();
         let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref()));
+        let Some(held) = self.exempt_from_rules(&paused, held, &owner) else { return };
         let forged: Vec<_> = paused.forged().map(|header| Diagnosis::HeaderSetByPage { header }).collect();
         if !forged.is_empty() {
             self.diagnose(&owner, &paused, Surface::Subresource, Eligibility::Unset, forged);

@@ -182,7 +182,7 @@ impl Host {
     fn shim(&self) -> String {
         let secret = self.secret();
         let config = json!({"secret": secret.as_str(), "binding": secret.binding(), "limit": SHIM_LIMIT});
-        format!("({SHIM})({config})")
+        self.exempt().unless_exempt(&format!("({SHIM})({config})"))
     }
 
     pub(super) fn detached(&self, detached: &DetachedFromTarget) {

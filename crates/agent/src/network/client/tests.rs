@@ -200,6 +200,37 @@ async fn black_hole() -> ((TcpListener, Vec<TcpStream>), SocketAddr) {
     ((listener, waiting), address)
 }
 
+/// Fails so many times before it resolves everything to loopback.
+#[derive(Clone)]
+struct Failing(Arc<Mutex<usize>>);
+
+impl Resolve for Failing {
+    fn resolve(&self, _: Name) -> Resolving {
+        let mut left = self.0.lock().expect("no panic");
+        let failed = *left > 0;
+        *left = left.saturating_sub(1);
+        Box::pin(async move {
+            if failed {
+                return Err(DeliveryError::NameNotResolved.into());
+            }
+            Ok(Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0)))) as Addrs)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_resolved_is_tried_a_second_time_at_once() {
+    let server = Server::answering(|_| "HTTP/1.1 200 OK\r\n\r\n".to_owned()).await;
+    let url = format!("http://ads.test:{}/", server.address.port());
+    for (failures, resolved) in [(0, true), (1, true), (2, false)] {
+        let resolver = || Failing(Arc::new(Mutex::new(failures)));
+        let client = || Client::with_resolver(&options(), resolver()).expect("a client");
+        let posted = client().post_json(&url, Vec::new()).await;
+        assert_eq!(posted, if resolved { Ok(200) } else { Err(DeliveryError::NameNotResolved) });
+        assert_eq!(client().get(&url, 10).await.is_ok(), resolved, "{failures}");
+    }
+}
+
 #[tokio::test]
 async fn what_the_server_did_is_final() {
     let refusing = Refusing::bind("127.0.0.1:0").expect("a free port");
