@@ -348,6 +348,28 @@ async fn what_is_cleared_while_it_is_on_its_way_is_not_stored_again() {
 }
 
 #[tokio::test]
+async fn what_was_kept_because_nobody_took_it_is_cleared_too() {
+    let (one, other) = (Server::start().await, Server::start_as("localhost").await);
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options { keep_undeliverable: true, ..one.options() };
+    let user_agent = UserAgent::open(Profile::Dir(dir.path().to_owned()), options).expect("it opens");
+    for server in [&one, &other] {
+        server.will_answer_reports(vec![Answer::Raw("garbage\r\n\r\n".to_owned())]);
+        server.event_report(&user_agent);
+    }
+    user_agent.advance(DAYS_30).await.expect("stored");
+    assert_eq!(user_agent.undeliverable().expect("readable").len(), 2);
+    user_agent.clear_site_data(&one.origin()).expect("deleted");
+    let [kept] = &user_agent.undeliverable().expect("readable")[..] else { panic!("one is left") };
+    assert_eq!(kept.report.reporting_origin(), &other.origin());
+    let later = ClearRange { from: START + Duration::DAY, ..ALL };
+    user_agent.clear(|_| true, later).expect("deleted");
+    assert_eq!(user_agent.undeliverable().expect("readable").len(), 1, "its trigger was before");
+    user_agent.clear(|_| true, ALL).expect("deleted");
+    assert!(user_agent.undeliverable().expect("readable").is_empty());
+}
+
+#[tokio::test]
 async fn a_debug_report_on_its_way_is_not_told_of_after_its_origin_was_cleared() {
     let server = Server::start().await;
     let until = Arc::new(Semaphore::new(0));

@@ -52,12 +52,16 @@
       }
     });
 
-  /** Child frames that still show their first document: the browser counts their requests to this frame. */
+  /**
+   * Child frames that show their first document, written to or not: the browser counts their requests to
+   * this frame. After `document.open` the child has its opener's URL.
+   */
   const firstDocuments = () => {
     const found = [];
     for (let i = 0; i < window.length && i < 100; i++) {
       try {
-        if (facts(window[i]).url === 'about:blank') found.push(window[i]);
+        const { url } = facts(window[i]);
+        if (url === 'about:blank' || url === facts(window).url) found.push(window[i]);
       } catch {
         // Of another origin.
       }

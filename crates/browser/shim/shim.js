@@ -8,8 +8,8 @@
 // is taken away before the page can see it; workers have none.
 //
 // It gives scripts the surface that the browser lost (`attributionSrc`, `attributionReporting`,
-// `setAttributionReporting`, `attributionsrc` in `window.open`), sends background requests, remembers
-// followed links, and answers the host's questions (`probe.js`; PROTOCOL.md has the messages).
+// `setAttributionReporting`, `attributionsrc` in `window.open`), sends background requests, tells the
+// host which links were followed, and answers its questions (`probe.js`; messages: PROTOCOL.md).
 //
 // MARKER: what the host finds in `request.urlFragment` of a request that the shim made eligible.
 //
@@ -27,8 +27,8 @@
 // THREAT MODEL. The page is hostile. It runs after this script, yet before most of these functions are
 // called, so that it can have replaced every built-in by then, put accessors on Object.prototype and
 // Array.prototype, shadowed properties of elements, forged events, and nested elements deeply. Hence:
-//   - only functions captured here are called, through `apply`; nothing is looked up on a prototype
-//     later (no `for…of`, spread, destructuring of arrays, `await`, `a[a.length] = x`);
+//   - after the first run only functions captured here are called, through `apply`; nothing is looked up on
+//     a prototype (no `for…of`, spread, destructuring of arrays, `await`, `a[a.length] = x`);
 //   - objects handed to native code, and descriptors, have no prototype;
 //   - state lives in closures and weak maps; the page's objects get no properties;
 //   - the secret is in fragments only, which never reach a server, and whatever would show them is masked.
@@ -47,6 +47,7 @@
   const { Array, DOMException, Map, Promise, Proxy, Set, TypeError, URL, WeakMap, WeakRef, WeakSet } = scope;
   const { parse, stringify } = JSON;
   const { isArray } = Array;
+  const { hasOwn, prototype: objectPrototype } = Object;
 
   /** The property `key` of `object` or of its nearest prototype that has it, and that holder. */
   const lookup = (object, key) => {
@@ -110,7 +111,8 @@
   /** Tells the host something: an object without a prototype. */
   const tell = (message) => nativeBinding && apply(nativeBinding, undefined, [stringify(message)]);
 
-  // In a worker that has not started yet `isSecureContext` is not there: it is read when needed.
+  // A worker that has not started yet does not have the attribute, or not the right value: it is read when
+  // needed. A worker's script that redefines it deceives nobody else; the host looks at the context itself.
   const readSecure = getter(scope, 'isSecureContext');
   const isSecure = () => (readSecure ? readSecure(scope) : scope.isSecureContext);
   if (inDocument && !isSecure()) return;
@@ -169,15 +171,20 @@
     if (!own || !stackOf.get || own.get !== stackOf.get || own.set !== stackOf.set) return error;
     const stack = apply(stackOf.get, error, []);
     if (typeof stack !== 'string') return error;
-    const start = indexOf(stack, '\n    at ');
+    let start = indexOf(stack, '\n    at ');
+    const frameAt = (at) => {
+      const next = indexOf(stack, '\n    at ', at + 1);
+      return slice(stack, at, next < 0 ? stack.length : next);
+    };
     if (start < 0) return error;
+    // Some native functions have a frame of their own, without a position.
+    if (lastIndexOf(frameAt(start), '(<anonymous>)') > 0) start += frameAt(start).length;
     let end = start;
-    for (let i = 0; i < frames; i++) {
-      const next = indexOf(stack, '\n    at ', end + 1);
-      const frame = slice(stack, end, next < 0 ? undefined : next);
-      // Scripts that a debugger injects have no address. A callback of the page is on top otherwise.
+    for (let i = 0; i < frames && end < stack.length; i++) {
+      const frame = frameAt(end);
+      // A script that a debugger injects has no address. Anything else is a callback of the page.
       if (indexOf(frame, '<anonymous>:') < 0) break;
-      end = next < 0 ? stack.length : next;
+      end += frame.length;
     }
     if (end > start) apply(stackOf.set, error, [slice(stack, 0, start) + slice(stack, end)]);
     return error;
@@ -310,8 +317,18 @@
     });
   };
 
-  /** A view of a RequestInit. Native code reads its members through it, once each, in its own order. */
-  const viewOfInit = (init) => (isObject(init) ? new Proxy(init, initView) : init);
+  /**
+   * A RequestInit without forbidden headers. Usually that is plain to see and `init` itself will do; else a
+   * view of it, through which native code reads the members, once each, in its own order.
+   */
+  const viewOfInit = (init) => {
+    if (!isObject(init)) return init;
+    const prototype = getPrototypeOf(init);
+    const own = getOwnPropertyDescriptor(init, 'headers');
+    const isPlain = prototype === null || prototype === objectPrototype;
+    if (isPlain && (own === undefined || (hasOwn(own, 'value') && allowedHeaders(own.value) === own.value))) return init;
+    return new Proxy(init, initView);
+  };
   const initView = {
     __proto__: null,
     get(target, key) {
@@ -440,14 +457,20 @@
           throw clean(error, 1);
         }
       }
+      let prepared;
       try {
-        const prepared = prepare(args, "Failed to construct 'Request': ");
-        const request = construct(target, prepared.args, newTarget);
-        if (prepared.late !== undefined) weakSet(lateEligibility, request, prepared.late);
-        return request;
+        prepared = prepare(args, "Failed to construct 'Request': ");
       } catch (error) {
         throw clean(error, 4);
       }
+      let request;
+      try {
+        request = construct(target, prepared.args, newTarget);
+      } catch (error) {
+        throw clean(error, 1);
+      }
+      if (prepared.late !== undefined) weakSet(lateEligibility, request, prepared.late);
+      return request;
     },
   });
   weakSet(disguises, RequestProxy, functionText(NativeRequest));
@@ -628,6 +651,10 @@
   const scriptSrc = property('HTMLScriptElement', 'src');
   const isEditable = property('HTMLElement', 'isContentEditable');
   const hrefOf = { __proto__: null, a: property('HTMLAnchorElement', 'href'), area: property('HTMLAreaElement', 'href') };
+  const inputType = property('HTMLInputElement', 'type');
+  const inputForm = property('HTMLInputElement', 'form');
+  const buttonType = property('HTMLButtonElement', 'type');
+  const buttonForm = property('HTMLButtonElement', 'form');
   const listLength = property('NodeList', 'length');
   const selectors = {
     __proto__: null,
@@ -839,7 +866,7 @@
 
   const isOurAttr = (value) => {
     try {
-      return isAttribute(attrName(value));
+      return nodeType(value) === 2 && isAttribute(attrName(value)); // an exception for each text would be dear
     } catch {
       return false;
     }
@@ -1012,15 +1039,27 @@
   /** `url` is what navigation sources may be registered by, null when nothing of the kind followed. */
   const tellEnded = (n, url) => tell({ __proto__: null, type: 'ended', n: '' + n, url });
 
+  const TAKES_CLICK = { __proto__: null, checkbox: 1, radio: 1, color: 1, file: 1 };
+  const SENDS_FORM = { __proto__: null, submit: 1, image: 1, reset: 1 };
+  /** Elements that, inside a link, act on a click themselves, so that the link is not followed (measured). */
+  const takesClick = (element, name) => {
+    if (name === 'label' || name === 'summary') return true;
+    if (name === 'button') return SENDS_FORM[buttonType(element)] === 1 && buttonForm(element) !== null;
+    if (name !== 'input') return false;
+    const type = inputType(element);
+    return TAKES_CLICK[type] === 1 || (SENDS_FORM[type] === 1 && inputForm(element) !== null);
+  };
+
+  /** The link that a click with this path follows. */
   const linkIn = (path) => {
     for (let i = 0; i < path.length; i++) {
-      let kind;
       try {
-        kind = kindOf(path[i]);
+        const kind = kindOf(path[i]);
+        if ((kind === 'a' || kind === 'area') && hasAttribute(path[i], 'href')) return path[i];
+        if (takesClick(path[i], localName(path[i]))) return undefined;
       } catch {
-        continue; // a document, a shadow root, the window
+        // A document, a shadow root, the window; an element of another namespace.
       }
-      if ((kind === 'a' || kind === 'area') && hasAttribute(path[i], 'href')) return path[i];
     }
     return undefined;
   };

@@ -38,7 +38,7 @@ pub enum PageError {
     Load {
         /// The URL.
         url: String,
-        /// Chromium's name for what is wrong.
+        /// What is wrong.
         why: String,
     },
     /// The script threw.
@@ -90,10 +90,10 @@ impl Page {
             return Ok(());
         }
         self.wait(&format!("loading {url}"), |state| state.loaded.is_some()).await?;
-        match self.state.borrow().unreachable.clone() {
-            Some(why) => Err(PageError::Load { url: url.into(), why }),
-            None => Ok(()),
+        if self.state.borrow().unreachable {
+            return Err(PageError::Load { url: url.into(), why: "it cannot be reached".into() });
         }
+        Ok(())
     }
 
     /// Loads a URL and waits for the load event.

@@ -5,62 +5,10 @@ mod common;
 use std::time::Duration;
 
 use ascribe_agent::Registration;
-use ascribe_browser::{Attempt, Browser, Button, Click, Diagnosis, Page, Surface};
+use ascribe_browser::{Button, Click, Diagnosis, Surface};
 use ascribe_headers::Eligibility;
-use ascribe_test_sites::{Received, Reply, Site, Sites};
-use common::launch;
-use tokio::sync::broadcast::Receiver;
-
-const SOURCE: &str = r#"{"destination": "https://shop.test"}"#;
-const TRIGGER: &str = r#"{"event_trigger_data": [{}]}"#;
-const REGISTER_SOURCE: &str = "attribution-reporting-register-source";
-const REGISTER_TRIGGER: &str = "attribution-reporting-register-trigger";
-
-struct World {
-    sites: Sites,
-    news: Site,
-    ads: Site,
-    browser: Browser,
-    attempts: Receiver<Attempt>,
-}
-
-impl World {
-    async fn new() -> Self {
-        let sites = Sites::start().expect("started");
-        let (news, ads) = (sites.site("news.test"), sites.site("ads.test"));
-        let browser = launch(&sites).await;
-        let attempts = browser.attempts();
-        ads.reply("/source", Reply::image().header(REGISTER_SOURCE, SOURCE));
-        ads.reply("/trigger", Reply::image().header(REGISTER_TRIGGER, TRIGGER));
-        ads.reply("/plain", Reply::image());
-        Self { sites, news, ads, browser, attempts }
-    }
-
-    async fn open(&self, html: impl Into<String>) -> Page {
-        self.news.reply("/", Reply::html(html));
-        self.browser.open(&self.news.url("/")).await.expect("opened")
-    }
-
-    /// What was told until the browser is idle.
-    async fn attempts(&mut self) -> Vec<Attempt> {
-        tokio::time::timeout(Duration::from_secs(20), self.browser.idle()).await.expect("idle");
-        let mut all = Vec::new();
-        while let Ok(attempt) = self.attempts.try_recv() {
-            all.push(attempt);
-        }
-        all
-    }
-
-    async fn only(&mut self) -> Attempt {
-        let mut all = self.attempts().await;
-        assert_eq!(all.len(), 1, "{all:#?}");
-        all.remove(0)
-    }
-}
-
-fn eligible(received: &Received) -> Option<&str> {
-    received.header("attribution-reporting-eligible")
-}
+use ascribe_test_sites::Reply;
+use common::{REGISTER_SOURCE, REGISTER_TRIGGER, SOURCE, TRIGGER, World, eligible};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_and_scripts_with_attributionsrc_are_eligible_on_the_wire_and_others_are_not() {

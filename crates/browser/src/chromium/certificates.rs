@@ -93,7 +93,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("ca.pem");
         fs::write(&file, "nothing").expect("written");
-        let error = home_that_trusts(directory.path(), &[file.clone()]).expect_err("no certificate");
+        let error =
+            home_that_trusts(directory.path(), std::slice::from_ref(&file)).expect_err("no certificate");
         assert!(matches!(error, LaunchError::Certificate { path, .. } if path == file));
         assert_eq!(home_that_trusts(directory.path(), &[]).expect("nothing to do"), None);
     }

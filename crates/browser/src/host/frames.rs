@@ -191,7 +191,7 @@ impl Host {
         let info = navigated.frame;
         let (id, loader) = (Arc::clone(&info.id), Arc::clone(&info.loader_id));
         let is_main = info.parent_id.is_none();
-        let unreachable = info.unreachable_url.clone();
+        let unreachable = info.unreachable_url.is_some();
         let coming = self.coming().take(&id, &info.url).unwrap_or_default();
         let before = self.frames().commit(info, coming, session);
         self.questions().forget(&id);

@@ -124,7 +124,7 @@ pub(super) struct FrameTreeAnswer {
 pub(super) struct FrameTree {
     pub(super) frame: FrameInfo,
     #[serde(default)]
-    pub(super) child_frames: Vec<FrameTree>,
+    pub(super) child_frames: Vec<Self>,
 }
 
 /// A request or a response that Chromium holds until the host says how it goes on.

@@ -30,6 +30,9 @@ const PROBE: &str = include_str!("../../shim/probe.js");
 
 /// A frame has this long to say whether an element is attributed; its own requests wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// An image that no element shows, such as a style sheet's, waits so long for its parser at most: whether there
+/// will be an element is known only when the document is complete.
+const NO_ELEMENT: Duration = Duration::from_secs(1);
 /// A page that is being navigated is not waited for for longer than this.
 const SUSPENDED: Duration = Duration::from_millis(50);
 /// So long the shim waits for its parser, in milliseconds; then the question is put again.
@@ -99,7 +102,11 @@ impl Host {
                 Err(_) => {}
             }
         };
-        while verdict == Verdict::NotYet && start.elapsed() < PATIENCE {
+        let patience = match kind {
+            Kind::Image => NO_ELEMENT,
+            Kind::Script => PATIENCE,
+        };
+        while verdict == Verdict::NotYet && start.elapsed() < patience {
             verdict = self.alone(owner, kind, url).await;
         }
         verdict == Verdict::Attributed

@@ -54,8 +54,8 @@ pub(crate) struct PageState {
     pub(crate) loader: Option<LoaderId>,
     /// The document that has fired its load event.
     pub(crate) loaded: Option<LoaderId>,
-    /// Why its document is only an error page.
-    pub(crate) unreachable: Option<String>,
+    /// Its document is only an error page.
+    pub(crate) unreachable: bool,
     /// It was closed or crashed.
     pub(crate) gone: bool,
 }
@@ -217,7 +217,7 @@ impl Host {
     }
 
     /// The document of a page's main frame was replaced.
-    pub(super) fn page_navigated(&self, frame: &FrameId, loader: &LoaderId, unreachable: Option<String>) {
+    pub(super) fn page_navigated(&self, frame: &FrameId, loader: &LoaderId, unreachable: bool) {
         if let Some(page) = self.targets().pages.get(frame) {
             page.send_modify(|state| {
                 state.loader = Some(Arc::clone(loader));

@@ -2,11 +2,12 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use ascribe_agent::NetworkOptions;
-use ascribe_browser::{Browser, LaunchOptions};
-use ascribe_test_sites::Sites;
+use ascribe_browser::{Attempt, Browser, LaunchOptions, Page};
+use ascribe_test_sites::{Received, Reply, Site, Sites};
+use tokio::sync::broadcast::Receiver;
 
 /// Options for a browser without windows that reaches the sites.
 pub(crate) fn options(sites: &Sites) -> LaunchOptions {
@@ -37,4 +38,56 @@ pub(crate) fn somebody_uses(profile: &Path) -> bool {
         let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&command).contains(&profile)
     })
+}
+
+pub(crate) const SOURCE: &str = r#"{"destination": "https://shop.test"}"#;
+pub(crate) const TRIGGER: &str = r#"{"event_trigger_data": [{}]}"#;
+pub(crate) const REGISTER_SOURCE: &str = "attribution-reporting-register-source";
+pub(crate) const REGISTER_TRIGGER: &str = "attribution-reporting-register-trigger";
+
+/// A browser, and sites that register.
+pub(crate) struct World {
+    pub(crate) sites: Sites,
+    pub(crate) news: Site,
+    pub(crate) ads: Site,
+    pub(crate) browser: Browser,
+    pub(crate) attempts: Receiver<Attempt>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let sites = Sites::start().expect("started");
+        let (news, ads) = (sites.site("news.test"), sites.site("ads.test"));
+        let browser = launch(&sites).await;
+        let attempts = browser.attempts();
+        ads.reply("/source", Reply::image().header(REGISTER_SOURCE, SOURCE));
+        ads.reply("/trigger", Reply::image().header(REGISTER_TRIGGER, TRIGGER));
+        ads.reply("/plain", Reply::image());
+        Self { sites, news, ads, browser, attempts }
+    }
+
+    pub(crate) async fn open(&self, html: impl Into<String>) -> Page {
+        self.news.reply("/", Reply::html(html));
+        self.browser.open(&self.news.url("/")).await.expect("opened")
+    }
+
+    /// What was told until the browser is idle.
+    pub(crate) async fn attempts(&mut self) -> Vec<Attempt> {
+        tokio::time::timeout(Duration::from_secs(20), self.browser.idle()).await.expect("idle");
+        let mut all = Vec::new();
+        while let Ok(attempt) = self.attempts.try_recv() {
+            all.push(attempt);
+        }
+        all
+    }
+
+    pub(crate) async fn only(&mut self) -> Attempt {
+        let mut all = self.attempts().await;
+        assert_eq!(all.len(), 1, "{all:#?}");
+        all.remove(0)
+    }
+}
+
+pub(crate) fn eligible(received: &Received) -> Option<&str> {
+    received.header("attribution-reporting-eligible")
 }

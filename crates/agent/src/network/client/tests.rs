@@ -411,6 +411,31 @@ async fn a_document_has_a_longest_length_and_comes_from_where_it_is() {
     assert_eq!(client("").get(&missing.url("/"), 10).await.expect_err("none"), RequestFailed::Status(404));
 }
 
+#[tokio::test]
+async fn tls_goes_through_a_proxy_untouched() {
+    let (server, pem, _) = tls_server("ads.test").await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, pem).expect("written");
+    let address = server.address;
+    let proxy = Server::start(move |mut stream, _| async move {
+        let mut server = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.expect("sent");
+        // How the connection ends does not matter.
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+    })
+    .await;
+    let options = NetworkOptions {
+        ca_certificates: vec![file],
+        proxy: Some(format!("http://{}", proxy.address).parse().expect("a proxy")),
+        ..options()
+    };
+    let client = Client::new(&options).expect("a client");
+    assert_eq!(client.post_json("https://ads.test:8443/", b"secret".to_vec()).await, Ok(200));
+    assert!(proxy.requests()[0].starts_with("CONNECT ads.test:8443 HTTP/1.1\r\n"));
+    assert!(server.requests()[0].ends_with("secret"));
+}
+
 /// A server that speaks TLS with a certificate for some name, of an authority that is made up for it.
 async fn tls_server(name: &str) -> (Server, String, Vec<u8>) {
     let authority_key = rcgen::KeyPair::generate().expect("a key");
