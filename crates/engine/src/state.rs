@@ -102,6 +102,13 @@ impl State {
         self.reports.len()
     }
 
+    /// Whether an attribution is on record for an event-level report. True reports have one for as long as it
+    /// counts against limits; fake ones never have one of their own.
+    #[must_use]
+    pub fn has_attribution(&self, report: ReportKey) -> bool {
+        self.attributions.has_event(report)
+    }
+
     pub(crate) fn next_source_id(&self) -> SourceId {
         SourceId(self.next_source)
     }

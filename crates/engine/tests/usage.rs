@@ -71,6 +71,17 @@ fn every_limit_counts_what_one_source_and_one_trigger_use() {
 }
 
 #[test]
+fn a_true_report_has_an_attribution_on_record() {
+    let mut world = World::new(Config::default());
+    let _ = world.source(0, "ads");
+    let _ = world.trigger_of(10, "ads", &json!({"event_trigger_data": [{}]}));
+    let state = world.engine.state();
+    let key = state.reports().next().expect("a report").report.key();
+    assert!(state.has_attribution(key));
+    assert!(!state.has_attribution(ascribe_engine::ReportKey(key.0 + 1)));
+}
+
+#[test]
 fn windows_are_half_open_as_the_checks_have_them() {
     let mut world = World::new(Config::default());
     let _ = world.source(0, "ads");

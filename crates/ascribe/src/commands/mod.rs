@@ -1,5 +1,6 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
+mod browser;
 mod completions;
 mod man;
 mod privacy;
@@ -21,6 +22,7 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Browser(browser::Args),
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
@@ -31,6 +33,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
+            Self::Browser(args) => browser::run(args, output),
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),

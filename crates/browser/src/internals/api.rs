@@ -15,7 +15,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{
     Shared,
-    arguments::{Advance, Body, Clear, InContext, LocalTestingMode, Nothing, Since, Switches},
+    arguments::{Advance, Body, Clear, InContext, Limit, LocalTestingMode, Nothing, Since, Switches},
     context::{MAX_SHOWN, is},
     error::Error,
     system_time,
@@ -68,11 +68,15 @@ async fn state(State(shared): State<Shared>, Query(of): Query<InContext>) -> Ans
 }
 
 /// Pending reports, the earliest first, and what became of the others, the latest first.
-async fn reports(State(shared): State<Shared>, Query(of): Query<InContext>) -> Answer {
+async fn reports(
+    State(shared): State<Shared>,
+    Query(of): Query<InContext>,
+    Query(limit): Query<Limit>,
+) -> Answer {
     let revision = shared.revision();
     let context = shared.context(of.context.as_deref())?;
     let (pending, pending_count) = context.pending();
-    let sent = context.done();
+    let sent = context.done(limit.get());
     Ok(Json(json!({
         "revision": revision,
         "context": context.id,
@@ -83,10 +87,14 @@ async fn reports(State(shared): State<Shared>, Query(of): Query<InContext>) -> A
 }
 
 /// Responses that registered something or tried to, the latest first.
-async fn attempts(State(shared): State<Shared>, Query(of): Query<InContext>) -> Answer {
+async fn attempts(
+    State(shared): State<Shared>,
+    Query(of): Query<InContext>,
+    Query(limit): Query<Limit>,
+) -> Answer {
     let revision = shared.revision();
     let context = shared.context(of.context.as_deref())?;
-    Ok(Json(json!({"revision": revision, "context": context.id, "attempts": context.attempts()})))
+    Ok(Json(json!({"revision": revision, "context": context.id, "attempts": context.attempts(limit.get())})))
 }
 
 /// Answers when something has changed since a revision, or after a while.

@@ -48,6 +48,18 @@ pub(super) struct InContext {
     pub(super) context: Option<String>,
 }
 
+/// `?limit=…`: how many of the latest are meant; without it, all that are remembered.
+#[derive(Debug, Deserialize)]
+pub(super) struct Limit {
+    limit: Option<usize>,
+}
+
+impl Limit {
+    pub(super) fn get(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+}
+
 /// `?since=…&timeout=…` of a wait for changes.
 #[derive(Debug, Deserialize)]
 pub(super) struct Since {
@@ -110,7 +122,7 @@ fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SuitableO
 /// Milliseconds since the UNIX epoch; JavaScript's may have a fraction.
 fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let millis = Option::<f64>::deserialize(deserializer)?;
-    #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+    // Saturates.
     Ok(millis.map(|millis| Time::from_millis(millis as i64)))
 }
 

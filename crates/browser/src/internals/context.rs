@@ -1,7 +1,7 @@
 //! One browser context: its user agent, and what was seen of it that the user agent does not keep.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,15 +31,22 @@ pub(crate) struct Context {
 #[derive(Default)]
 struct Seen {
     attempts: VecDeque<AttemptView>,
+    /// About how much memory they take.
+    attempts_size: usize,
     next_attempt: u64,
     /// The event-level reports that waited when it was last looked: those that vanish were replaced.
     waiting: HashMap<ReportKey, PendingReport>,
+    /// Which of those that wait or waited noise made.
+    fakes: HashSet<ReportKey>,
     replaced: VecDeque<ReportView>,
 }
 
-/// More than these attempts, and than these replaced reports, are not remembered.
+/// More than these attempts, or attempts of more bytes, and more than these replaced reports are not remembered.
 const MAX_ATTEMPTS: usize = 2_000;
+const MAX_ATTEMPTS_SIZE: usize = 16 << 20;
 const MAX_REPLACED: usize = 200;
+/// More fake reports than this are not remembered once they are sent.
+const MAX_FAKES: usize = 20_000;
 /// More than these are not shown of each kind: the page is for people.
 pub(crate) const MAX_SHOWN: usize = 2_000;
 
@@ -68,8 +75,8 @@ impl Context {
     }
 
     /// The latest attempts, newest first.
-    pub(crate) fn attempts(&self) -> Vec<AttemptView> {
-        lock(&self.seen).attempts.iter().rev().cloned().collect()
+    pub(crate) fn attempts(&self, limit: usize) -> Vec<AttemptView> {
+        lock(&self.seen).attempts.iter().rev().take(limit).cloned().collect()
     }
 
     /// Forgets what was seen of reporting origins since a moment, and until another.
@@ -77,6 +84,7 @@ impl Context {
         let mut seen = lock(&self.seen);
         let within = |time: Time| (from..=to).contains(&time);
         seen.attempts.retain(|attempt| !(within(attempt.time()) && of(attempt.reporting_origin())));
+        seen.attempts_size = seen.attempts.iter().map(AttemptView::size).sum();
         seen.replaced.retain(|report| !of(&report.reporting_origin));
     }
 
@@ -95,10 +103,14 @@ impl Context {
     }
 
     /// What became of the others, newest first.
-    pub(crate) fn done(&self) -> Vec<ReportView> {
-        let mut views = views::done(&self.user_agent.sent());
-        views.extend(lock(&self.seen).replaced.iter().cloned());
+    pub(crate) fn done(&self, limit: usize) -> Vec<ReportView> {
+        let sent = self.user_agent.sent();
+        let seen = lock(&self.seen);
+        let mut views = views::done(&sent, |report| seen.fakes.contains(&report));
+        views.extend(seen.replaced.iter().cloned());
+        drop(seen);
         views.sort_by_key(|view| std::cmp::Reverse(view.time));
+        views.truncate(limit);
         views
     }
 }
@@ -127,12 +139,11 @@ impl Seen {
     fn hear(&mut self, user_agent: &UserAgent, event: Event) {
         match event {
             Event::Registered(registered) => {
-                let replaces = |step: &ascribe_engine::Step| {
-                    step.verdict == Verdict::Note && step.check == "maybe replace event-level report"
-                };
+                let steps = registered.trace.steps();
+                let notes = |check| steps.iter().any(|s| s.verdict == Verdict::Note && s.check == check);
                 let trigger = matches!(registered.registration, Registration::Trigger { .. });
-                if trigger {
-                    self.look_at_waiting(user_agent, registered.trace.steps().iter().any(replaces));
+                if trigger || notes("obtain a randomized source response") {
+                    self.look_at_waiting(user_agent, notes("maybe replace event-level report"));
                 }
             }
             Event::TriggerAttributed { reporting_origin, destination, outcome, trace, .. } => {
@@ -141,7 +152,9 @@ impl Seen {
                 let mut attempts = self.attempts.iter_mut();
                 let waited = attempts.find(|attempt| attempt.waits(&reporting_origin, &destination));
                 if let Some(waited) = waited {
+                    self.attempts_size -= waited.size();
                     waited.attributed(outcome, &trace);
+                    self.attempts_size += waited.size();
                 }
             }
             Event::ReportSent(_) | Event::ReportFailed(_) | Event::Cleared(_) => {
@@ -154,19 +167,31 @@ impl Seen {
     fn add(&mut self, mut attempt: AttemptView) {
         attempt.set_id(self.next_attempt);
         self.next_attempt += 1;
-        if self.attempts.len() >= MAX_ATTEMPTS {
-            self.attempts.pop_front();
-        }
+        self.attempts_size += attempt.size();
         self.attempts.push_back(attempt);
+        while self.attempts.len() > MAX_ATTEMPTS || self.attempts_size > MAX_ATTEMPTS_SIZE {
+            let Some(oldest) = self.attempts.pop_front() else { break };
+            self.attempts_size -= oldest.size();
+        }
     }
 
     /// Notes which event-level reports wait; with `replaced`, those that vanished were replaced by others.
     fn look_at_waiting(&mut self, user_agent: &UserAgent, replaced: bool) {
         let now = user_agent.now();
+        if self.fakes.len() > MAX_FAKES {
+            self.fakes.clear();
+        }
+        let fakes = &mut self.fakes;
         let waiting: HashMap<_, _> = user_agent.view(|engine| {
-            let reports = engine.state().reports().map(|stored| &stored.report);
+            let state = engine.state();
+            let reports = state.reports().map(|stored| &stored.report);
             let events = reports.filter(|report| matches!(report, PendingReport::Event(_)));
-            events.map(|report| (report.key(), report.clone())).collect()
+            let noted = events.inspect(|report| {
+                if views::is_fake(report, state) {
+                    fakes.insert(report.key());
+                }
+            });
+            noted.map(|report| (report.key(), report.clone())).collect()
         });
         if replaced {
             for (_, gone) in self.waiting.iter().filter(|(key, _)| !waiting.contains_key(key)) {

@@ -188,6 +188,41 @@ async fn a_report_that_made_room_for_another_is_shown_as_replaced() {
 }
 
 #[tokio::test]
+async fn fake_reports_are_told_apart_even_when_their_source_is_gone() {
+    let story = Story::start(false).await;
+    // Without an epsilon, noise chooses nearly every source.
+    let noisy = |priority: u32| {
+        let source = json!({
+            "destination": "https://shop.test",
+            "event_level_epsilon": 0,
+            "priority": priority.to_string(),
+            "max_event_level_reports": 20,
+            "trigger_data": [0, 1],
+            "event_report_windows": {"end_times": [3600, 7200]},
+        });
+        story.click(&source.to_string());
+    };
+    for priority in 0..10 {
+        noisy(priority);
+    }
+    story.click(r#"{"destination": "https://shop.test", "priority": "100"}"#);
+    // The losers go, and their reports stay.
+    story.purchase(r#"{"event_trigger_data": [{"trigger_data": "7"}]}"#);
+    assert_eq!(story.user_agent.view(|engine| engine.state().source_count()), 1);
+    let reports = get(&story.internals, "reports").await;
+    let reports = reports["pending"].as_array().expect("reports");
+    assert!(reports.len() > 10, "{}", reports.len());
+    for report in reports {
+        assert_eq!(report["fake"], report["trigger_data"] != 7, "{report}");
+    }
+    ok(&story, "send-pending-reports", "{}").await;
+    let sent = get(&story.internals, "reports").await;
+    for report in sent["sent"].as_array().expect("reports") {
+        assert_eq!(report["fake"], report["trigger_data"] != 7, "{report}");
+    }
+}
+
+#[tokio::test]
 async fn test_switches_exist_in_test_mode_only() {
     let story = Story::start(false).await;
     for (of, body) in

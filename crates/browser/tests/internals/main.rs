@@ -7,3 +7,4 @@ mod endpoint;
 mod page;
 mod security;
 mod story;
+mod transcript;

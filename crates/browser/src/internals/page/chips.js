@@ -5,7 +5,7 @@ import { number } from './format.js';
 
 const KINDS = {
   good: ['attributable', 'stored', 'attributed', 'Sent', 'Delegated', 'delegated', 'success'],
-  warn: ['noised', 'partly', 'deferred', 'Pending again', 'expired', 'reached-report-limit', 'Network error'],
+  warn: ['noised', 'partly', 'deferred', 'Pending again', 'expired', 'reached-report-limit', 'Network error', 'Error status'],
   bad: ['dropped', 'invalid', 'Failed', 'Assembly failure', 'Prohibited', 'Dropped'],
 };
 

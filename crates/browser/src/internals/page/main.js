@@ -177,7 +177,7 @@ async function refresh() {
   state.asked += 1;
   const { asked } = state;
   try {
-    const [now, reports, attempts] = await Promise.all([get('state'), get('reports'), get('attempts')]);
+    const [now, reports, attempts] = await Promise.all([get('state'), get('reports?limit=500'), get('attempts?limit=500')]);
     // Another refresh has begun: it knows more, or is of another context.
     if (asked !== state.asked) return;
     state.revision = Math.min(now.revision, reports.revision, attempts.revision);

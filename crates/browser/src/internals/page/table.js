@@ -22,7 +22,7 @@ export class Table {
       type: 'search', placeholder: 'Filter', 'aria-label': `Filter ${label}`, spellcheck: 'false',
       oninput: () => { this.#filter = this.#search.value.toLowerCase(); this.#limit = PAGE; this.#render(); },
     });
-    this.#note = el('span', { class: 'count', role: 'status' });
+    this.#note = el('span', { class: 'count' });
     this.#body = el('tbody', { onkeydown: (event) => this.#onKey(event) });
     this.#more = el('button', {
       type: 'button', text: 'Show more', hidden: true, class: 'more',
@@ -32,7 +32,7 @@ export class Table {
     this.element = el('div', { class: 'table' },
       el('div', { class: 'tools' }, this.#search, this.#note),
       el('div', { class: 'scroll' },
-        el('table', { 'aria-label': label }, el('thead', {}, head), this.#body), this.#more));
+        el('table', { role: 'grid', 'aria-label': label }, el('thead', {}, head), this.#body), this.#more));
   }
 
   focusFilter() { this.#search.focus(); }

@@ -34,7 +34,9 @@ const reportStatus = {
   name: 'status', title: 'Status', value: (row) => [row.status, row.http_status].filter(Boolean).join(' '),
   cell: (row) => {
     const text = row.http_status ? `${row.status} HTTP ${row.http_status}` : row.status;
-    return chip(row.status === 'Pending' && row.failures > 0 ? 'Pending again' : row.status, text);
+    if (row.status === 'Pending' && row.failures > 0) return chip('Pending again', text);
+    // Any answer is final, but not any is what one wants.
+    return chip(row.http_status >= 400 ? 'Error status' : row.status, text);
   },
 };
 const flags = {

@@ -9,18 +9,19 @@ mod report;
 mod sent;
 mod sentence;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use ascribe_reports::Time;
 use serde::{Serialize, Serializer};
 
 pub(crate) use limit::limits;
 pub(crate) use registration::AttemptView;
-pub(crate) use report::ReportView;
+pub(crate) use report::{ReportView, is_fake};
 pub(crate) use sent::{done, latest_failures};
 pub(crate) use source::SourceView;
 
 /// Serializes a 64-bit number as a string.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<T: ToString, S: Serializer>(number: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&number.to_string())
 }

@@ -47,7 +47,7 @@ impl AttemptView {
             reporting_origin: origin(&attempt.url).unwrap_or_else(|_| attempt.url.clone()),
             hop: attempt.hop,
             eligibility: eligibility(attempt.eligibility),
-            headers: attempt.headers.clone(),
+            headers: attempt.headers.iter().map(|(name, value)| (name.clone(), shortened(value))).collect(),
             outcome: attempt.registration.as_ref().map(|registration| Outcome::new(registration, &trace)),
             diagnoses: attempt.diagnosis.iter().map(sentence_of).collect(),
         }
@@ -74,6 +74,14 @@ impl AttemptView {
 
     pub(crate) fn time(&self) -> Time {
         self.time.0
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let diagnoses: usize = self.diagnoses.iter().map(String::len).sum();
+        let outcome = self.outcome.as_ref().map_or(0, Outcome::size);
+        1000 + self.page_url.len() + self.url.len() + headers + diagnoses + outcome
     }
 
     pub(crate) fn reporting_origin(&self) -> &str {
@@ -144,6 +152,13 @@ struct OsView {
 }
 
 impl Outcome {
+    fn size(&self) -> usize {
+        let problems: usize = self.problems.iter().map(String::len).sum();
+        let steps: usize = self.steps.iter().map(|step| 100 + step.detail.len()).sum();
+        let os: usize = self.os_registrations.iter().map(|os| 100 + os.url.len()).sum();
+        500 + self.sentence.len() + problems + steps + os
+    }
+
     /// What a registration and its trace tell.
     fn new(registration: &Registration, trace: &Trace) -> Self {
         let (mut event_level, mut aggregatable, mut source, mut os_registrations) =
@@ -187,6 +202,17 @@ impl Outcome {
             os_registrations,
         }
     }
+}
+
+/// A header longer than this is not shown whole.
+const MAX_HEADER: usize = 64 * 1024;
+
+fn shortened(value: &str) -> String {
+    if value.len() <= MAX_HEADER {
+        return value.to_owned();
+    }
+    let end = value.floor_char_boundary(MAX_HEADER);
+    format!("{}… ({} bytes in all)", &value[..end], value.len())
 }
 
 fn eligibility(eligibility: Eligibility) -> &'static str {

@@ -86,13 +86,11 @@ impl ReportView {
     /// A report that waits, and what went wrong when it was last tried.
     pub(crate) fn pending(stored: &StoredReport, state: &State, failure: Option<&str>) -> Self {
         let report = &stored.report;
-        let noised =
-            report.source().and_then(|id| state.source(id)).is_some_and(|s| s.source.noise.is_some());
         let view = match report {
             PendingReport::Event(event) => {
                 let mut view = Self::event_level(&event.report, false);
                 view.priority = Some(event.priority.to_string());
-                view.fake = noised || event.trigger_time > event.report.report_time;
+                view.fake = is_fake(report, state);
                 view
             }
             PendingReport::Aggregatable(pending) => {
@@ -239,6 +237,15 @@ fn contributions(contributions: &[Contribution]) -> Vec<ContributionView> {
         filtering_id: c.filtering_id.to_string(),
     };
     contributions.iter().map(view).collect()
+}
+
+/// Whether noise made a report that waits.
+pub(crate) fn is_fake(report: &PendingReport, state: &State) -> bool {
+    let PendingReport::Event(event) = report else { return false };
+    match state.source(event.source) {
+        Some(stored) => stored.source.noise.is_some(),
+        None => !state.has_attribution(event.key),
+    }
 }
 
 /// Names a report, while it waits and afterwards; its debug copy has another name.

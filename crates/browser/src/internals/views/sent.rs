@@ -18,12 +18,13 @@ pub(crate) fn latest_failures(sent: &[Arc<SentReport>]) -> HashMap<ReportKey, St
 }
 
 /// Reports that were answered or given up, one view each.
-pub(crate) fn done(sent: &[Arc<SentReport>]) -> Vec<ReportView> {
+pub(crate) fn done(sent: &[Arc<SentReport>], is_fake: impl Fn(ReportKey) -> bool) -> Vec<ReportView> {
     let (mut last, mut same) = (Time::MIN, 0);
     let views = sent.iter().filter_map(|sent| {
         same = if sent.time == last { same + 1 } else { 0 };
         last = sent.time;
-        view(sent, same)
+        let fake = sent.report.key().is_some_and(&is_fake);
+        view(sent, same).map(|view| ReportView { fake, ..view })
     });
     views.collect()
 }
