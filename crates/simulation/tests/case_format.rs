@@ -38,7 +38,7 @@ fn parameters_have_the_defaults_that_are_told() {
         assert_eq!(setup, Setup::default(), "{name} is not {default}");
         told += 1;
     }
-    assert_eq!(told, 29, "parameters with defaults that can be written");
+    assert_eq!(told, 31, "parameters with defaults that can be written");
 }
 
 #[test]

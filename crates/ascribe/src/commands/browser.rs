@@ -1,7 +1,5 @@
 //! `ascribe browser`: a Chromium whose pages have the API, for as long as it is wanted.
 
-mod options;
-
 use std::{io::Write, path::Path, time::Duration};
 
 use anyhow::Context;
@@ -9,8 +7,7 @@ use ascribe_browser::{Browser, Internals, InternalsSettings};
 use serde::Serialize;
 use tokio::{signal, time::sleep};
 
-pub(crate) use self::options::BrowserArgs;
-use super::Verdict;
+use super::{Verdict, browser_options::BrowserArgs};
 use crate::output::{Output, STRONG, WARNING};
 
 /// Open a Chromium whose pages have the Attribution Reporting API.
@@ -27,6 +24,10 @@ use crate::output::{Output, STRONG, WARNING};
 pub(crate) struct Args {
     /// A page to open.
     url: Option<String>,
+
+    /// Open no window.
+    #[arg(long)]
+    headless: bool,
 
     #[command(flatten)]
     browser: BrowserArgs,
@@ -77,6 +78,7 @@ async fn browse(args: Args, output: &mut Output) -> anyhow::Result<()> {
     let settings = InternalsSettings { test_mode: args.browser.is_test(), clock_runs: true };
     let internals = Internals::start(settings).await.context("serving the internals page")?;
     let mut options = args.browser.launch_options()?;
+    options.headless = args.headless;
     options.port = args.port;
     options.exempt_origin = Some(internals.origin());
     options.agent.config.explain = true;

@@ -1,11 +1,13 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
 mod browser;
+mod browser_options;
 mod completions;
 mod man;
 mod privacy;
 mod simulate;
 mod validate;
+mod visit;
 
 use clap::Subcommand;
 
@@ -23,6 +25,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Browser(browser::Args),
+    Visit(visit::Args),
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
@@ -34,6 +37,7 @@ impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
             Self::Browser(args) => browser::run(args, output),
+            Self::Visit(args) => visit::run(args, output),
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),

@@ -17,9 +17,10 @@ pub(crate) struct BrowserArgs {
     #[arg(long, value_name = "DIR")]
     profile: Option<PathBuf>,
 
-    /// Open no window.
-    #[arg(long)]
-    pub(crate) headless: bool,
+    /// Write what happens as a case, which `ascribe simulate --check` plays to the same reports. It holds the pages'
+    /// origins and all headers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// The Chromium to run; otherwise one on the PATH, or what the environment variable CHROMIUM names.
     #[arg(long, value_name = "FILE")]
@@ -108,7 +109,6 @@ impl BrowserArgs {
         Ok(LaunchOptions {
             chromium: self.chromium.clone(),
             profile: self.profile.clone(),
-            headless: self.headless,
             no_sandbox: self.no_sandbox,
             network,
             third_party_cookies: match self.third_party_cookies {
