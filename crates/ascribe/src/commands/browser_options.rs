@@ -144,3 +144,13 @@ impl BrowserArgs {
         .filter_map(|(given, warning)| given.then_some(warning))
     }
 }
+
+/// Warnings, or what the environment variable RUST_LOG asks for.
+pub(crate) fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Another log is as good.
+    let _ = log.try_init();
+}

@@ -21,6 +21,8 @@ pub(super) struct Targets {
     sessions: HashMap<SessionId, Target>,
     /// By the target's id; made when somebody asks for a page, or when it attaches.
     pages: HashMap<Arc<str>, watch::Sender<PageState>>,
+    /// How many pages there have been.
+    opened: u64,
 }
 
 /// A page, an out-of-process frame, or a worker.
@@ -48,6 +50,8 @@ pub(super) enum Kind {
 /// What a page is doing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageState {
+    /// How many pages there were before it.
+    pub(crate) number: u64,
     /// The session with it, once attached to.
     pub(crate) session: Option<SessionId>,
     /// Its document.
@@ -92,7 +96,11 @@ impl Targets {
     }
 
     fn page(&mut self, id: &Arc<str>) -> &watch::Sender<PageState> {
-        self.pages.entry(Arc::clone(id)).or_insert_with(|| watch::channel(PageState::default()).0)
+        let (pages, opened) = (&mut self.pages, &mut self.opened);
+        pages.entry(Arc::clone(id)).or_insert_with(|| {
+            *opened += 1;
+            watch::channel(PageState { number: *opened - 1, ..PageState::default() }).0
+        })
     }
 }
 
@@ -116,15 +124,13 @@ impl Host {
         self.targets().page(id).subscribe()
     }
 
-    /// The pages that are attached to.
+    /// The pages that are attached to, in the order in which they were opened.
     pub(crate) fn page_ids(&self) -> Vec<Arc<str>> {
         let targets = self.targets();
-        targets
-            .pages
-            .iter()
-            .filter(|(_, page)| page.borrow().session.is_some())
-            .map(|(id, _)| Arc::clone(id))
-            .collect()
+        let attached = targets.pages.iter().filter(|(_, page)| page.borrow().session.is_some());
+        let mut pages: Vec<_> = attached.map(|(id, page)| (page.borrow().number, Arc::clone(id))).collect();
+        pages.sort_unstable();
+        pages.into_iter().map(|(_, id)| id).collect()
     }
 
     pub(super) fn attached(&self, attached: AttachedToTarget) {
