@@ -123,6 +123,15 @@ impl Browser {
         self.profile.path()
     }
 
+    /// The TCP port on 127.0.0.1 that other programs drive the browser through, if it was launched with one; Chromium
+    /// chooses it when that was 0.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        // Chromium writes it down once it listens.
+        let file = std::fs::read_to_string(self.profile.path().join("DevToolsActivePort")).ok()?;
+        file.lines().next()?.parse().ok()
+    }
+
     /// What Chromium said last on its standard error.
     #[must_use]
     pub fn last_words(&self) -> String {

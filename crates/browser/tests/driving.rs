@@ -87,3 +87,26 @@ async fn dropping_the_browser_ends_it_and_its_temporary_profile() {
     }
     panic!("{} is still there, or used", profile.display());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_is_open_only_when_asked_for() {
+    let sites = Sites::start().expect("started");
+    let browser = launch(&sites).await;
+    assert_eq!(browser.port(), None);
+    browser.close().await;
+
+    let browser =
+        Browser::launch(LaunchOptions { port: Some(0), ..common::options(&sites) }).await.expect("launched");
+    browser.open("about:blank").await.expect("opened");
+    let mut port = None;
+    for _ in 0..100 {
+        port = browser.port();
+        if port.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let port = port.expect("a port");
+    tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
+    browser.close().await;
+}

@@ -213,3 +213,86 @@ impl Requests {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::owner::Barrier;
+
+    fn request(surface: Surface) -> Request {
+        let owner = Owner {
+            context: None,
+            frame: "frame".into(),
+            session: None,
+            loader: None,
+            url: String::new(),
+            standing: Err(Barrier::Unknown),
+            fenced: false,
+            landing: None,
+        };
+        Request::new(Arc::new(owner), surface, Eligibility::EventSource)
+    }
+
+    #[test]
+    fn a_frame_may_have_30_background_requests_at_once() {
+        let mut requests = Requests::default();
+        let frame: FrameId = "frame".into();
+        for n in 0..30 {
+            assert!(!requests.is_full(&frame), "{n}");
+            requests.begin(&n.to_string().into(), request(Surface::ImgBackground), "https://ads.example/");
+            requests.begin(
+                &format!("plain {n}").into(),
+                request(Surface::Subresource),
+                "https://ads.example/",
+            );
+        }
+        assert!(requests.is_full(&frame));
+        assert!(!requests.is_full(&"other".into()));
+        assert!(requests.end("7") && !requests.end("7"), "it ends once");
+        assert!(!requests.is_full(&frame));
+    }
+
+    #[test]
+    fn each_hop_is_processed_once() {
+        let mut requests = Requests::default();
+        let id: Arc<str> = "1".into();
+        requests.begin(&id, request(Surface::Img), "https://ads.example/0");
+        requests.redirect(&id, "https://ads.example/1").expect("known");
+        let request = requests.get(&id).expect("known");
+        let hops = [request.hop_of_headers(302, Some("/1")), request.hop_of_headers(200, None)];
+        assert_eq!(hops, [0, 1]);
+        assert!(request.take(0) && request.take(1));
+        assert!(!request.take(0) && !request.take(1) && !request.take(2));
+    }
+
+    #[test]
+    fn a_hop_that_the_browser_answers_itself_is_passed_over() {
+        for (status, location, hop) in [
+            (200, None, 1),
+            (302, Some("https://other.example/"), 1),
+            (302, Some("https://ads.example/"), 0),
+            (302, Some("https://ads.example/#fragment"), 0),
+        ] {
+            let mut requests = Requests::default();
+            let id: Arc<str> = "1".into();
+            requests.begin(&id, request(Surface::Img), "http://ads.example/");
+            requests.redirect(&id, "https://ads.example/").expect("known");
+            assert_eq!(
+                requests.get(&id).expect("known").hop_of_headers(status, location),
+                hop,
+                "{location:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn old_requests_make_room() {
+        let mut requests = Requests::default();
+        for n in 0..MAX_REQUESTS {
+            assert!(requests.begin(&n.to_string().into(), request(Surface::Img), "").is_none(), "{n}");
+        }
+        assert!(requests.begin(&"one more".into(), request(Surface::Img), "").is_some());
+        assert_eq!(requests.under_way(), MAX_REQUESTS);
+        assert!(requests.get("0").is_none() && requests.get("1").is_some());
+    }
+}

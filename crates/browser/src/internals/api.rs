@@ -44,19 +44,22 @@ async fn state(State(shared): State<Shared>, Query(of): Query<InContext>) -> Ans
     let contexts: Vec<_> =
         shared.contexts().iter().map(|context| json!({"id": context.id, "label": context.label})).collect();
     let now = context.user_agent.now();
-    let mut state = context.user_agent.view(|engine| {
-        let sources = engine.state().sources();
-        let newest = sources.iter().rev().take(MAX_SHOWN);
-        let sources: Vec<_> = newest.map(|stored| SourceView::new(stored, engine.config(), now)).collect();
-        let (limits, all_limits) = views::limits(engine, now);
-        json!({
-            "sources": sources,
-            "source_count": engine.state().source_count(),
-            "report_count": engine.state().report_count(),
-            "limits": limits,
-            "limit_count": all_limits,
-            "test": test(&shared, engine.config().test),
-        })
+    // Registrations wait while the engine is looked at: it is only copied from.
+    let (sources, config, limits, counts) = context.user_agent.view(|engine| {
+        let state = engine.state();
+        let sources = state.sources();
+        let newest: Vec<_> = sources.into_iter().rev().take(MAX_SHOWN).cloned().collect();
+        let counts = (state.source_count(), state.report_count());
+        (newest, engine.config().clone(), views::limits(engine, now), counts)
+    });
+    let sources: Vec<_> = sources.iter().map(|stored| SourceView::new(stored, &config, now)).collect();
+    let mut state = json!({
+        "sources": sources,
+        "source_count": counts.0,
+        "report_count": counts.1,
+        "limits": limits.0,
+        "limit_count": limits.1,
+        "test": test(&shared, config.test),
     });
     state["revision"] = revision.into();
     state["context"] = context.id.as_str().into();

@@ -90,16 +90,19 @@ impl Context {
 
     /// The reports that wait, the earliest first, and how many there are in all.
     pub(crate) fn pending(&self) -> (Vec<ReportView>, usize) {
-        let failures = views::latest_failures(&self.user_agent.sent());
-        self.user_agent.view(|engine| {
+        let (reports, count) = self.user_agent.view(|engine| {
             let state = engine.state();
             let reports = state.reports().take(MAX_SHOWN);
-            let views = reports.map(|stored| {
-                let failure = failures.get(&stored.report.key());
-                ReportView::pending(stored, state, failure.map(String::as_str))
-            });
-            (views.collect(), state.report_count())
-        })
+            let reports: Vec<_> =
+                reports.map(|stored| (stored.clone(), views::is_fake(&stored.report, state))).collect();
+            (reports, state.report_count())
+        });
+        let failures = views::latest_failures(&self.user_agent.sent());
+        let views = reports.iter().map(|(stored, fake)| {
+            let failure = failures.get(&stored.report.key());
+            ReportView { fake: *fake, ..ReportView::pending(stored, failure.map(String::as_str)) }
+        });
+        (views.collect(), count)
     }
 
     /// What became of the others, newest first.
@@ -109,6 +112,10 @@ impl Context {
         let mut views = views::done(&sent, |report| seen.fakes.contains(&report));
         views.extend(seen.replaced.iter().cloned());
         drop(seen);
+        // Those of earlier runs; later ones were just sent in vain.
+        let kept = self.user_agent.undeliverable().unwrap_or_default();
+        let known: HashSet<_> = views.iter().map(|view| view.id.clone()).collect();
+        views.extend(kept.iter().map(views::undeliverable).filter(|view| !known.contains(&view.id)));
         views.sort_by_key(|view| std::cmp::Reverse(view.time));
         views.truncate(limit);
         views

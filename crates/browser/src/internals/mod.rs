@@ -91,7 +91,8 @@ impl Internals {
     }
 
     /// Shows a browser context; the first is shown when none is asked for. The one of attempts without a
-    /// context is [`DEFAULT_CONTEXT`].
+    /// context is [`DEFAULT_CONTEXT`]. Why something happened is told if the user agent's configuration asks to
+    /// explain.
     pub fn add_context(&self, id: impl Into<String>, label: impl Into<String>, user_agent: UserAgent) {
         let context = Context::new(id.into(), label.into(), user_agent, self.shared.revision.clone());
         let mut contexts = self.shared.contexts.write().unwrap_or_else(PoisonError::into_inner);

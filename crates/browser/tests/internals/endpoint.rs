@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{get, post},
-    story::{SOURCE, START, Sent, Story, TRIGGER},
+    story::{OS_TRIGGER, SOURCE, START, Sent, Story, TRIGGER, register},
 };
+use ascribe_agent::{Clock, JournalError, NavigationId, OpenError, Options, Profile, UserAgent};
 use ascribe_browser::Surface;
 use ascribe_headers::Eligibility;
 use ascribe_reports::Duration;
@@ -87,6 +88,55 @@ async fn a_trigger_that_was_not_attributed_says_why_in_a_sentence() {
 }
 
 #[tokio::test]
+async fn what_is_for_the_operating_system_is_listed() {
+    let story = Story::start(false).await;
+    story.respond(&Sent {
+        page: "https://www.shop.test/thanks",
+        url: "https://ads.test/pixel",
+        surface: Surface::Subresource,
+        eligibility: Eligibility::Unset,
+        header: (OS_TRIGGER, r#""https://ads.test/os";debug-reporting, "https://other.test/os""#),
+    });
+    let attempts = get(&story.internals, "attempts").await;
+    let outcome = &attempts["attempts"][0]["outcome"];
+    assert_eq!((&outcome["kind"], &outcome["verdict"]), (&json!("os-trigger"), &json!("delegated")));
+    assert_eq!(
+        outcome["os_registrations"],
+        json!([
+            {"url": "https://ads.test/os", "debug_reporting": true},
+            {"url": "https://other.test/os", "debug_reporting": false},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_trigger_that_waits_is_told_again_when_it_waits_no_longer() {
+    let story = Story::start(false).await;
+    let navigation = NavigationId(1);
+    story.click(r#"{"destination": "https://shop.test"}"#);
+    story.user_agent.background_request_started(navigation);
+    let trigger = Sent {
+        page: "https://www.shop.test/",
+        url: "https://ads.test/pixel",
+        surface: Surface::Img,
+        eligibility: Eligibility::Trigger,
+        header: (TRIGGER, r#"{"event_trigger_data": [{}]}"#),
+    };
+    story.respond_in(&trigger, Some(navigation));
+    let outcome = async || get(&story.internals, "attempts").await["attempts"][0]["outcome"].clone();
+    assert_eq!(outcome().await["verdict"], "deferred");
+    story.user_agent.background_request_finished(navigation).expect("stored");
+    for _ in 0..100 {
+        if outcome().await["verdict"] == "attributed" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(outcome().await["verdict"], "attributed");
+    assert!(outcome().await["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
+}
+
+#[tokio::test]
 async fn reports_are_sent_now_and_shown_with_their_clear_histogram() {
     let story = Story::start(false).await;
     story.conversion();
@@ -159,6 +209,48 @@ async fn what_cannot_be_delivered_says_why() {
     let given_up = &reports["sent"][0];
     assert_eq!(given_up["status"], "Network error");
     assert!(given_up["detail"].as_str().is_some_and(|d| d.contains("after 3 attempts")), "{given_up}");
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_kept_is_shown() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = async || {
+        let mut options =
+            Options { clock: Clock::fixed(START), keep_undeliverable: true, ..Options::default() };
+        options.network.host_map = "MAP * ~NOTFOUND".parse().expect("a host map");
+        let profile = Profile::Dir(directory.path().join("profile"));
+        for _ in 0..100 {
+            // What followed the earlier run ends soon, but not at once.
+            match UserAgent::open(profile.clone(), options.clone()) {
+                Ok(user_agent) => return user_agent,
+                Err(OpenError::Journal(JournalError::InUse { .. })) => {}
+                Err(error) => panic!("{error}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("the profile stays in use");
+    };
+    let story = Story::start(false).await;
+    let earlier = open().await;
+    story.internals.add_context("earlier", "Earlier", earlier.clone());
+    for (page, eligibility, header) in [
+        ("https://news.test", Eligibility::EventSource, (SOURCE, r#"{"destination": "https://shop.test"}"#)),
+        ("https://shop.test", Eligibility::Trigger, (TRIGGER, r#"{"event_trigger_data": [{}]}"#)),
+    ] {
+        let url = "https://ads.test/register";
+        register(&earlier, &Sent { page, url, surface: Surface::Fetch, eligibility, header }, None);
+    }
+    earlier.send_pending_now().await.expect("tried");
+    earlier.advance(Duration::from_days(1)).await.expect("tried again");
+    let sent = get(&story.internals, "reports?context=earlier").await["sent"].clone();
+    assert_eq!(sent[0]["status"], "Network error");
+    story.internals.remove_context("earlier");
+    earlier.shutdown().await;
+    drop(earlier);
+
+    story.internals.add_context("later", "Later", open().await);
+    let kept = get(&story.internals, "reports?context=later").await["sent"].clone();
+    assert_eq!((&kept[0]["status"], &kept[0]["id"]), (&json!("Undeliverable"), &sent[0]["id"]));
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ async fn the_address_loses_its_token_and_the_tables_fill() {
     click(&page, "#panel-aggregatable tr[data-id]").await;
     let histogram = value(&page, &text("#panel-aggregatable .detail tbody")).await;
     assert_eq!(histogram, "0x5166400x559327680");
+    value(&page, "navigator.clipboard.writeText = async (text) => { globalThis.copied = JSON.parse(text); }")
+        .await;
+    click(&page, "#panel-aggregatable .copy").await;
+    assert!(value(&page, "copied.shared_info").await.is_string());
     click(&page, "#panel-aggregatable .close").await;
     click(&page, "#tab-limits").await;
     assert!(value(&page, &rows("limits")).await.as_u64().is_some_and(|limits| limits > 10));

@@ -2,7 +2,10 @@
 
 use std::{io::Write, sync::Arc};
 
-use ascribe_agent::{Clock, NetworkOptions, Options, Profile, Request, Response, ResponseHeaders, UserAgent};
+use ascribe_agent::{
+    Clock, NavigationId, NetworkOptions, Options, Profile, Registered, Request, Response, ResponseHeaders,
+    UserAgent,
+};
 use ascribe_browser::{Attempt, DEFAULT_CONTEXT, Internals, InternalsSettings, Surface};
 use ascribe_headers::{Coordinators, Eligibility, SuitableOrigin};
 use ascribe_reports::{PrivateKey, PrivateKeySet, Time};
@@ -12,6 +15,7 @@ use tempfile::NamedTempFile;
 
 pub(crate) const SOURCE: &str = "Attribution-Reporting-Register-Source";
 pub(crate) const TRIGGER: &str = "Attribution-Reporting-Register-Trigger";
+pub(crate) const OS_TRIGGER: &str = "Attribution-Reporting-Register-OS-Trigger";
 /// 2026-01-01, to the second.
 pub(crate) const START: Time = Time::from_secs(1_767_225_600);
 
@@ -59,25 +63,13 @@ impl Story {
 
     /// A response comes in, as from a browser.
     pub(crate) fn respond(&self, sent: &Sent<'_>) {
+        self.respond_in(sent, None);
+    }
+
+    /// A response comes in that belongs to a navigation.
+    pub(crate) fn respond_in(&self, sent: &Sent<'_>, navigation: Option<NavigationId>) {
         let (name, value) = sent.header;
-        let bytes = Some(value.as_bytes());
-        let origin = |url: &str| SuitableOrigin::parse(url).expect("a suitable origin");
-        let request = Request {
-            context_origin: origin(sent.page),
-            eligibility: sent.eligibility,
-            fenced: false,
-            navigation: None,
-        };
-        let mut headers = ResponseHeaders::default();
-        match name {
-            SOURCE => headers.register_source = bytes,
-            TRIGGER => headers.register_trigger = bytes,
-            "Attribution-Reporting-Register-OS-Trigger" => headers.register_os_trigger = bytes,
-            _ => {}
-        }
-        let response =
-            Response { reporting_origin: origin(sent.url), cookie_based_debug_allowed: true, headers };
-        let registered = self.user_agent.respond(&request, &response).expect("stored");
+        let registered = register(&self.user_agent, sent, navigation);
         self.internals.add_attempt(&Attempt {
             time: registered.time,
             context: None,
@@ -127,6 +119,32 @@ impl Story {
                 "aggregatable_values": {"value": 32768, "count": 1664}}"#,
         );
     }
+}
+
+/// A response, as a user agent sees it.
+pub(crate) fn register(
+    user_agent: &UserAgent,
+    sent: &Sent<'_>,
+    navigation: Option<NavigationId>,
+) -> Arc<Registered> {
+    let (name, value) = sent.header;
+    let bytes = Some(value.as_bytes());
+    let origin = |url: &str| SuitableOrigin::parse(url).expect("a suitable origin");
+    let request = Request {
+        context_origin: origin(sent.page),
+        eligibility: sent.eligibility,
+        fenced: false,
+        navigation,
+    };
+    let mut headers = ResponseHeaders::default();
+    match name {
+        SOURCE => headers.register_source = bytes,
+        TRIGGER => headers.register_trigger = bytes,
+        OS_TRIGGER => headers.register_os_trigger = bytes,
+        other => panic!("{other}"),
+    }
+    let response = Response { reporting_origin: origin(sent.url), cookie_based_debug_allowed: true, headers };
+    user_agent.respond(&request, &response).expect("stored")
 }
 
 fn user_agent(sites: &Sites, authority: &NamedTempFile) -> UserAgent {

@@ -93,12 +93,11 @@ export const TABS = [
     empty: 'No event-level report is pending or was sent.',
     sort: { name: 'due', descending: true },
     columns: [
-      reportStatus,
+      reportStatus, flags,
       { name: 'trigger_data', title: 'Trigger data', numeric: true, value: (row) => row.trigger_data },
       destinations, origin('reporting_origin', 'Reporting origin'),
       at('trigger_time', 'Trigger'), at('due', 'Due or sent', 'when'),
       { name: 'priority', title: 'Priority', numeric: true, value: (row) => row.priority },
-      flags,
     ],
   },
   {
@@ -107,10 +106,10 @@ export const TABS = [
     empty: 'No aggregatable report is pending or was sent.',
     sort: { name: 'due', descending: true },
     columns: [
-      reportStatus,
+      reportStatus, flags,
       { name: 'histogram', title: 'Histogram', wide: true, value: (row) => (row.contributions ?? []).map((c) => `${c.key}: ${c.value}`).join(', ') || '–' },
       destinations, origin('reporting_origin', 'Reporting origin'),
-      at('trigger_time', 'Trigger'), at('due', 'Due or sent', 'when'), flags,
+      at('trigger_time', 'Trigger'), at('due', 'Due or sent', 'when'),
     ],
   },
   {
@@ -245,12 +244,16 @@ function report(row) {
     ])),
     row.contributions
       ? el('div', { class: 'pair' },
-        section('Histogram in clear', el('p', { class: 'hint', text: 'Only this browser knows it.' }), histogram(row.contributions)),
+        section('Histogram in clear', el('p', { class: 'hint', text: known(row) }), histogram(row.contributions)),
         section('Sealed payload', sealed(row)))
       : null,
     json(row.status === 'Pending' ? 'What is sent' : 'Body as sent', row.body),
   ];
 }
+
+/** Both debug keys put the payload into the report in clear. */
+const known = (row) => (String(row.body?.shared_info).includes('"debug_mode":"enabled"')
+  ? 'Sent in clear, too: both debug keys are known.' : 'Only this browser knows it.');
 
 function sealed(row) {
   const entry = row.body?.aggregation_service_payloads?.[0];

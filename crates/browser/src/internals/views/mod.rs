@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 pub(crate) use limit::limits;
 pub(crate) use registration::AttemptView;
 pub(crate) use report::{ReportView, is_fake};
-pub(crate) use sent::{done, latest_failures};
+pub(crate) use sent::{done, latest_failures, undeliverable};
 pub(crate) use source::SourceView;
 
 /// Serializes a 64-bit number as a string.

@@ -83,14 +83,13 @@ pub(crate) struct ContributionView {
 }
 
 impl ReportView {
-    /// A report that waits, and what went wrong when it was last tried.
-    pub(crate) fn pending(stored: &StoredReport, state: &State, failure: Option<&str>) -> Self {
+    /// A report that waits, true as far as it tells, and what went wrong when it was last tried.
+    pub(crate) fn pending(stored: &StoredReport, failure: Option<&str>) -> Self {
         let report = &stored.report;
         let view = match report {
             PendingReport::Event(event) => {
                 let mut view = Self::event_level(&event.report, false);
                 view.priority = Some(event.priority.to_string());
-                view.fake = is_fake(report, state);
                 view
             }
             PendingReport::Aggregatable(pending) => {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use ascribe_agent::{AttemptError, Report, SendOutcome, SentReport};
+use ascribe_agent::{AttemptError, Report, SendOutcome, SentReport, Undeliverable};
 use ascribe_engine::{PendingReport, ReportKey};
 use ascribe_reports::Time;
 
@@ -29,6 +29,35 @@ pub(crate) fn done(sent: &[Arc<SentReport>], is_fake: impl Fn(ReportKey) -> bool
     views.collect()
 }
 
+/// A report that is kept since it could not be delivered.
+pub(crate) fn undeliverable(kept: &Undeliverable) -> ReportView {
+    let view = stored(&kept.report);
+    ReportView {
+        id: id(view.kind, view.report_id.as_deref().unwrap_or_default()),
+        status: "Undeliverable".to_owned(),
+        detail: Some(format!("Was given up, and is kept: {}.", kept.why)),
+        time: Some(Moment(kept.at)),
+        ..view
+    }
+}
+
+/// What a report tells that is or was stored.
+fn stored(report: &PendingReport) -> ReportView {
+    match report {
+        PendingReport::Event(pending) => ReportView {
+            source: Some(pending.source.0),
+            priority: Some(pending.priority.to_string()),
+            trigger_time: Some(Moment(pending.trigger_time)),
+            ..ReportView::event_level(&pending.report, false)
+        },
+        PendingReport::Aggregatable(pending) => ReportView {
+            source: pending.source.map(|id| id.0),
+            trigger_time: Some(Moment(pending.trigger_time)),
+            ..ReportView::aggregatable(&pending.report, false)
+        },
+    }
+}
+
 /// `nth` of its moment, from 0: verbose reports have no other name.
 fn view(sent: &SentReport, nth: usize) -> Option<ReportView> {
     let (status, http_status, detail) = match &sent.outcome {
@@ -49,17 +78,7 @@ fn view(sent: &SentReport, nth: usize) -> Option<ReportView> {
         _ => ("Unknown", None, None),
     };
     let mut view = match &sent.report {
-        Report::Stored(PendingReport::Event(pending)) => ReportView {
-            source: Some(pending.source.0),
-            priority: Some(pending.priority.to_string()),
-            trigger_time: Some(Moment(pending.trigger_time)),
-            ..ReportView::event_level(&pending.report, false)
-        },
-        Report::Stored(PendingReport::Aggregatable(pending)) => ReportView {
-            source: pending.source.map(|id| id.0),
-            trigger_time: Some(Moment(pending.trigger_time)),
-            ..ReportView::aggregatable(&pending.report, false)
-        },
+        Report::Stored(report) => stored(report),
         Report::Debug(report) => ReportView::debug(report),
     };
     if let Some(body) = &sent.body {
