@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use ascribe_browser::{Browser, parse_duration};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::{
     expect::Expectations,
@@ -106,6 +106,8 @@ struct Shown<'a> {
     summary: Summary,
 }
 
+/// Between two looks at the pages.
+const POLL: Duration = Duration::from_millis(50);
 /// An expectation file is small.
 const MAX_EXPECTATIONS: usize = 16 << 20;
 
@@ -202,18 +204,33 @@ async fn act(args: &Args, browser: &Browser) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until no request is under way, and what leaves at once has left.
+/// Waits until every page has loaded, no request is under way, and what leaves at once has left.
 async fn settle(browser: &Browser, patience: Duration) {
     let settled = async {
         browser.idle().await;
+        // Between a response and its document there may be no request for a while.
+        while is_loading(browser).await {
+            sleep(POLL).await;
+            browser.idle().await;
+        }
         browser.user_agent().idle().await;
     };
     if timeout(patience, settled).await.is_err() {
         anstream::eprintln!(
-            "{WARNING}warning:{WARNING:#} requests are still under way after {} s; they are not waited for",
+            "{WARNING}warning:{WARNING:#} pages still load, or requests are under way, after {} s; they are not waited for",
             patience.as_secs_f64()
         );
     }
+}
+
+async fn is_loading(browser: &Browser) -> bool {
+    for page in browser.pages().await.unwrap_or_default() {
+        // One that is gone, or crashed, loads nothing more.
+        if page.is_loading().await.unwrap_or(false) {
+            return true;
+        }
+    }
+    false
 }
 
 fn print(found: &Found, summary: &Summary, output: &mut Output) -> anyhow::Result<()> {

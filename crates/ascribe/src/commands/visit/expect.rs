@@ -3,8 +3,6 @@
 //! Each expectation is met by one registration or report that has all its members; each of those meets one
 //! expectation at most, and as many as possible are met. The order does not matter.
 
-use std::fmt::Write;
-
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -159,20 +157,29 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
 
 /// Where the closest of the actual ones differs from an expectation; `None` when there is none that is not taken.
 pub(super) fn closest(expectation: &Map<String, Value>, actual: &[&Value]) -> Option<String> {
-    let different = |actual: &Value| {
-        expectation.iter().filter(|(name, expected)| !fits(name, expected, &actual[name.as_str()])).count()
+    let told = |actual: &Value| {
+        let mut differing = Vec::new();
+        for (name, expected) in expectation {
+            differences(&mut differing, name, name, expected, &actual[name.as_str()]);
+        }
+        differing
     };
+    let all = expectation.values().map(leaves).sum();
     // Something else altogether explains nothing.
-    let candidates = actual.iter().filter(|actual| different(actual) < expectation.len());
-    let closest = candidates.min_by_key(|actual| different(actual))?;
-    let mut text = String::new();
-    for (name, expected) in expectation {
-        differences(&mut text, name, name, expected, &closest[name.as_str()]);
-    }
-    Some(text)
+    let close = actual.iter().map(|actual| told(actual)).filter(|differing| differing.len() < all);
+    let closest = close.min_by_key(Vec::len)?;
+    Some(closest.concat())
 }
 
-fn differences(out: &mut String, path: &str, name: &str, expected: &Value, actual: &Value) {
+/// How many values are compared on their own.
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => members.values().map(leaves).sum(),
+        _ => 1,
+    }
+}
+
+fn differences(out: &mut Vec<String>, path: &str, name: &str, expected: &Value, actual: &Value) {
     match (expected, actual) {
         _ if fits(name, expected, actual) => {}
         (Value::Object(members), Value::Object(_)) => {
@@ -180,11 +187,7 @@ fn differences(out: &mut String, path: &str, name: &str, expected: &Value, actua
                 differences(out, &format!("{path}.{member}"), "", expected, &actual[member.as_str()]);
             }
         }
-        _ => {
-            // A String takes every write.
-            let _ = writeln!(out, "-   {path}: {expected}");
-            let _ = writeln!(out, "+   {path}: {actual}");
-        }
+        _ => out.push(format!("-   {path}: {expected}\n+   {path}: {actual}\n")),
     }
 }
 

@@ -73,7 +73,7 @@ impl Found {
             self.expected.extend(compare(kind, list, matched, actual));
             if expectations.forbids_others() {
                 let others = (0..actual.len()).filter(|at| !matched.is_expected(*at));
-                let others: Vec<_> = others.map(|at| format!("+   {}\n", actual[at])).collect();
+                let others: Vec<_> = others.map(|at| brief(&actual[at])).collect();
                 let failure = (!others.is_empty()).then(|| others.concat());
                 self.expected.push(Expected {
                     name: format!("no other {kind}"),
@@ -116,6 +116,13 @@ impl Found {
         let is_later = |other: &Delivery| other.id == delivery.id && other.attempt > delivery.attempt;
         !delivery.is_retried || !self.reports.iter().any(is_later)
     }
+}
+
+/// What is there, in a line.
+fn brief(actual: &Value) -> String {
+    let text = |name: &str| actual[name].as_str().unwrap_or_default();
+    let what = if actual["payload"].is_null() { String::new() } else { format!(" {}", actual["payload"]) };
+    format!("+   {} {}: {}{what}\n", text("surface"), text("url"), text("outcome")).replace("+    ", "+   ")
 }
 
 fn values(list: &[impl Serialize]) -> serde_json::Result<Vec<Value>> {
