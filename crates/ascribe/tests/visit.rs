@@ -2,7 +2,12 @@
 
 mod common;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use ascribe_reports::PrivateKeySet;
 use ascribe_test_sites::{Reply, Site, Sites};
@@ -223,7 +228,7 @@ fn expectations_are_compared() {
     }
     let cases = junit_cases(&fs::read_to_string(junit).expect("written"));
     let failed: Vec<_> = cases.iter().filter(|(_, failed)| *failed).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(failed, ["reports[0]", "no other registrations", "no other reports"], "{cases:?}");
+    assert_eq!(failed, ["no other registrations", "reports[0]", "no other reports"], "{cases:?}");
     assert_eq!(cases.len(), 2 + 2 + 4, "{cases:?}");
 }
 
@@ -271,7 +276,11 @@ fn a_recording_plays_to_the_same_reports() {
     world.ads.reply("/honest", Reply::image().header(SOURCE, honest));
     world.ads.reply(
         "/broken",
-        Reply::image().header(SOURCE, "{").header("Attribution-Reporting-Info", "report-header-errors"),
+        Reply::image()
+            .header(SOURCE, "{")
+            .header("Attribution-Reporting-Info", "report-header-errors")
+            // Not between the hops of the other.
+            .after(Duration::from_secs(1)),
     );
     world.ads.reply("/convert", Reply::image().header(TRIGGER, trigger.to_string()));
     let pixels: String = (0..12).map(|n| format!("<img src=https://ads.test/convert?{n}>")).collect();
@@ -379,6 +388,73 @@ fn a_trigger_that_waits_for_its_sources_is_told_and_recorded() {
         "{recorded:#}"
     );
     assert_eq!(recorded["output"]["reports"][1]["payload"]["source_event_id"], "9", "{recorded:#}");
+}
+
+#[test]
+fn clicks_go_to_the_newest_page_that_has_the_element() {
+    let world = World::new();
+    world.ads.reply(
+        "/first",
+        Reply::html("<a id=second href=https://ads.test/second attributionsrc>on</a>")
+            .header(SOURCE, source("1")),
+    );
+    world.ads.reply("/second", Reply::html("<p class=end>").header(SOURCE, source("2")));
+    world.ads.reply("/third", Reply::html("").header(SOURCE, source("3")));
+    let html = "<a id=first target=_blank href=https://ads.test/first attributionsrc>popup</a>
+        <a id=third href=https://ads.test/third attributionsrc>here</a>";
+    let steps =
+        ["--click", "#first", "--click", "#second", "--wait", ".end", "--wait", "10ms", "--click", "#third"];
+    let run = world.visit(html, &[&steps[..], &["--json", "--explain"]].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let told = run.json();
+    let told = told["registrations"].as_array().expect("a list");
+    let seen: Vec<_> = told.iter().map(|told| (&told["surface"], &told["page_url"], &told["url"])).collect();
+    let on = |page: &str, url: &str| (json!("link"), json!(page), json!(url));
+    let expected = [
+        on("https://news.test/", "https://ads.test/first"),
+        on("https://ads.test/first", "https://ads.test/second"),
+        on("https://news.test/", "https://ads.test/third"),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(surface, page, url)| (surface, page, url)).collect();
+    assert_eq!(seen, expected, "{told:#?}");
+    assert!(told[0]["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
+}
+
+#[test]
+fn a_browser_that_is_killed_leaves_its_recording() {
+    let world = World::new();
+    world.ads.reply("/view", Reply::image().header(SOURCE, source("4")));
+    world.ads.reply("/pixel", Reply::image().header(TRIGGER, trigger("1")));
+    world.shop.reply("/", Reply::html("<img src=https://ads.test/pixel>"));
+    world.news.reply(
+        "/",
+        Reply::html(
+            "<img attributionsrc src=https://ads.test/view onload='location = \"https://shop.test/\"'>",
+        ),
+    );
+    let (case, ca, host_map) = (world.path("case.json"), world.path("ca.pem"), world.sites.host_map());
+    let text = |path: &PathBuf| path.to_str().expect("UTF-8").to_owned();
+    let (record, authority) = (text(&case), text(&ca));
+    let args =
+        ["browser", "https://news.test/", "--headless", "--test-mode", "--no-noise", "--record", &record];
+    let mut command = ascribe(&args);
+    command.args(["--host-map", &host_map, "--ca-cert", &authority]);
+    // Its temporary profile is left behind.
+    command.env("TMPDIR", world.folder.path()).env("PATH", std::env::var_os("PATH").expect("a PATH"));
+    let mut browser = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+    let start = Instant::now();
+    let recorded = loop {
+        let text = fs::read_to_string(&case).unwrap_or_default();
+        if text.contains("Register-Trigger") || start.elapsed() > Duration::from_secs(40) {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    browser.kill().expect("killed");
+    browser.wait().expect("ended");
+    assert!(recorded.contains("Register-Trigger"), "{recorded}");
+    let recorded = check(&world);
+    assert_eq!(recorded["output"]["reports"].as_array().map(Vec::len), Some(2), "{recorded:#}");
 }
 
 #[test]

@@ -139,7 +139,7 @@ async fn visit(
     let start = Instant::now();
     let mut options = args.browser.launch_options()?;
     options.headless = !args.window;
-    options.agent.config.explain = true;
+    options.agent.config.explain = args.explain;
     let browser = Browser::launch(options).await?;
     let ended = watch(args, &browser, output).await;
     browser.close().await;
@@ -175,7 +175,7 @@ async fn watch(
     for warning in args.browser.warnings() {
         anstream::eprintln!("{WARNING}warning:{WARNING:#} {warning}");
     }
-    let mut watch = Watch::begin(browser, recorder, args.explain, output);
+    let mut watch = Watch::begin(browser, recorder, output);
     let acted = watch.during(act(args, browser)).await;
     // A page that failed has registered something before, perhaps.
     watch.during(settle(browser, args.timeout)).await?;

@@ -23,7 +23,6 @@ use crate::{
 /// Looks on, prints, and keeps what it saw.
 pub(super) struct Watch<'o> {
     output: &'o mut Output,
-    explain: bool,
     attempts: Receiver<Attempt>,
     events: Receiver<Event>,
     vendor: VendorValues,
@@ -37,16 +36,10 @@ pub(super) struct Watch<'o> {
 const INDENT: &str = "               ";
 
 impl<'o> Watch<'o> {
-    pub(super) fn begin(
-        browser: &Browser,
-        recorder: Option<Recorder>,
-        explain: bool,
-        output: &'o mut Output,
-    ) -> Self {
+    pub(super) fn begin(browser: &Browser, recorder: Option<Recorder>, output: &'o mut Output) -> Self {
         let user_agent = browser.user_agent();
         Self {
             output,
-            explain,
             attempts: browser.attempts(),
             events: user_agent.events(),
             vendor: user_agent.view(|engine| engine.config().vendor.clone()),
@@ -108,7 +101,7 @@ impl<'o> Watch<'o> {
     fn attempt(&mut self, attempt: Attempt) -> anyhow::Result<()> {
         let told = Told::new(attempt);
         if !self.output.is_json() {
-            print_told(&told, self.explain, self.output)?;
+            print_told(&told, self.output)?;
         }
         self.found.registrations.push(told);
         Ok(())
@@ -117,7 +110,13 @@ impl<'o> Watch<'o> {
     fn event(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
             Event::TriggerAttributed {
-                reporting_origin, destination, registration, outcome, trace, ..
+                time,
+                reporting_origin,
+                destination,
+                registration,
+                outcome,
+                trace,
+                ..
             } => {
                 let mut all = self.found.registrations.iter_mut();
                 let waited =
@@ -125,7 +124,12 @@ impl<'o> Watch<'o> {
                 if let Some(told) = waited {
                     told.attributed(outcome, &trace);
                     if !self.output.is_json() {
-                        print_outcome(told, self.explain, self.output)?;
+                        let (time, surface, url) = (time.as_millis(), &told.surface, &told.url);
+                        writeln!(
+                            self.output,
+                            "{FAINT}{time:>14}{FAINT:#} {surface} {STRONG}{url}{STRONG:#} waits no longer"
+                        )?;
+                        print_outcome(told, self.output)?;
                     }
                 }
             }
@@ -149,7 +153,7 @@ impl<'o> Watch<'o> {
 }
 
 /// A registration, in the style of `ascribe simulate --explain`, with what the browser knows of it.
-fn print_told(told: &Told, explain: bool, output: &mut Output) -> anyhow::Result<()> {
+fn print_told(told: &Told, output: &mut Output) -> anyhow::Result<()> {
     let hop = match told.hop {
         0 => String::new(),
         hop => format!(" (redirect {hop})"),
@@ -164,10 +168,10 @@ fn print_told(told: &Told, explain: bool, output: &mut Output) -> anyhow::Result
     for (name, value) in told.fields() {
         writeln!(output, "{INDENT}{FAINT}{name}: {value}{FAINT:#}")?;
     }
-    print_outcome(told, explain, output)
+    print_outcome(told, output)
 }
 
-fn print_outcome(told: &Told, explain: bool, output: &mut Output) -> anyhow::Result<()> {
+fn print_outcome(told: &Told, output: &mut Output) -> anyhow::Result<()> {
     let (style, sign) = sign(told.grade);
     let outcome = told.outcome.as_deref().unwrap_or("not registered");
     writeln!(output, "{INDENT}{style}{sign} {outcome}{style:#}")?;
@@ -177,7 +181,7 @@ fn print_outcome(told: &Told, explain: bool, output: &mut Output) -> anyhow::Res
     for diagnosis in &told.diagnoses {
         writeln!(output, "{INDENT}  {style}{sign}{style:#} {diagnosis}")?;
     }
-    for step in told.steps.iter().filter(|_| explain) {
+    for step in &told.steps {
         let (style, sign) = match step.verdict {
             "passed" => (GOOD, "✓"),
             "stopped" => (ERROR, "✗"),
