@@ -74,7 +74,7 @@ impl Browser {
         Ok(page)
     }
 
-    /// The page that the browser opened on its own, or that a page has opened.
+    /// All pages, in the order in which they were opened: by this program, by a page, or by the browser on its own.
     ///
     /// # Errors
     /// When Chromium does not answer.

@@ -147,6 +147,27 @@ impl Page {
         Err(PageError::TimedOut { what: format!("waiting for {expression}"), after: PATIENCE })
     }
 
+    /// Whether another document is on its way, or the one that is there has not loaded yet.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn is_loading(&self) -> Result<bool, PageError> {
+        if self.host.is_navigating(&self.id) {
+            return Ok(true);
+        }
+        {
+            let state = self.state.borrow();
+            if state.gone {
+                return Err(PageError::Gone);
+            }
+            if state.loaded == state.loader {
+                return Ok(false);
+            }
+        }
+        // A document that is shown again from memory fires no load event.
+        Ok(self.evaluate("document.readyState").await? != "complete")
+    }
+
     /// Waits until the page has loaded another document than the one it had when `act` began.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! `ascribe browser`: a Chromium whose pages have the API, for as long as it is wanted.
 
-mod options;
-
 use std::{io::Write, path::Path, time::Duration};
 
 use anyhow::Context;
@@ -9,9 +7,14 @@ use ascribe_browser::{Browser, Internals, InternalsSettings};
 use serde::Serialize;
 use tokio::{signal, time::sleep};
 
-pub(crate) use self::options::BrowserArgs;
-use super::Verdict;
-use crate::output::{Output, STRONG, WARNING};
+use super::{
+    Verdict,
+    browser_options::{BrowserArgs, log_to_stderr},
+};
+use crate::{
+    output::{Output, STRONG, WARNING},
+    recording::Recorder,
+};
 
 /// Open a Chromium whose pages have the Attribution Reporting API.
 ///
@@ -27,6 +30,10 @@ use crate::output::{Output, STRONG, WARNING};
 pub(crate) struct Args {
     /// A page to open.
     url: Option<String>,
+
+    /// Open no window.
+    #[arg(long)]
+    headless: bool,
 
     #[command(flatten)]
     browser: BrowserArgs,
@@ -63,31 +70,36 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Warnings, or what the environment variable RUST_LOG asks for.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
-        .from_env_lossy();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Another log is as good.
-    let _ = log.try_init();
-}
-
 async fn browse(args: Args, output: &mut Output) -> anyhow::Result<()> {
     let settings = InternalsSettings { test_mode: args.browser.is_test(), clock_runs: true };
     let internals = Internals::start(settings).await.context("serving the internals page")?;
     let mut options = args.browser.launch_options()?;
+    options.headless = args.headless;
     options.port = args.port;
     options.exempt_origin = Some(internals.origin());
     options.agent.config.explain = true;
     let browser = Browser::launch(options).await?;
     internals.show(&browser);
+    let record = args.browser.record.as_ref();
+    let mut recorder = record.map(|path| Recorder::begin(path, &browser)).transpose()?;
     let ended = tokio::select! {
         ended = stay(&args, &internals, &browser, output) => ended,
         () = internals.follow(&browser) => Ok(()),
+        () = record_all(recorder.as_mut()) => Ok(()),
     };
     browser.close().await;
+    if let Some(recorder) = &mut recorder {
+        recorder.finish()?;
+    }
     ended
+}
+
+/// Records, if it is asked for, for as long as the browser runs.
+async fn record_all(recorder: Option<&mut Recorder>) {
+    match recorder {
+        Some(recorder) => recorder.follow().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Until the user, or whoever started this, has enough.

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod browser;
+mod browser_options;
 mod budget;
 mod collector;
 mod completions;
@@ -9,6 +10,7 @@ mod man;
 mod privacy;
 mod simulate;
 mod validate;
+mod visit;
 
 use clap::Subcommand;
 
@@ -26,6 +28,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Browser(browser::Args),
+    Visit(visit::Args),
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
@@ -40,6 +43,7 @@ impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
             Self::Browser(args) => browser::run(args, output),
+            Self::Visit(args) => visit::run(args, output),
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),

@@ -217,6 +217,11 @@ impl Host {
         }
     }
 
+    /// Whether another document is on its way to the page of a frame.
+    pub(crate) fn is_navigating(&self, frame: &FrameId) -> bool {
+        self.frames().is_suspended(frame)
+    }
+
     /// A navigation of a frame begins, or is over.
     pub(super) fn navigating(&self, of: &OfFrame, navigating: bool) {
         if let Some(frame) = self.frames().frames.get_mut(&of.frame_id) {

@@ -164,7 +164,10 @@ impl Seen {
                     self.attempts_size += waited.size();
                 }
             }
-            Event::ReportSent(_) | Event::ReportFailed(_) | Event::Cleared(_) => {
+            Event::ReportSent(_)
+            | Event::ReportFailed(_)
+            | Event::Cleared(_)
+            | Event::SiteDataCleared { .. } => {
                 self.look_at_waiting(user_agent, false);
             }
             _ => {}

@@ -81,6 +81,7 @@ impl Story {
             eligibility: sent.eligibility,
             headers: vec![(name.to_owned(), value.to_owned())],
             registration: Some(registered.registration.clone()),
+            responded: Some(registered),
             diagnosis: Vec::new(),
         });
     }

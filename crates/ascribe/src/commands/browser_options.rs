@@ -17,9 +17,10 @@ pub(crate) struct BrowserArgs {
     #[arg(long, value_name = "DIR")]
     profile: Option<PathBuf>,
 
-    /// Open no window.
-    #[arg(long)]
-    pub(crate) headless: bool,
+    /// Write what happens as a case, which `ascribe simulate --check` plays to the same reports. It holds the pages'
+    /// origins and all headers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// The Chromium to run; otherwise one on the PATH, or what the environment variable CHROMIUM names.
     #[arg(long, value_name = "FILE")]
@@ -108,7 +109,6 @@ impl BrowserArgs {
         Ok(LaunchOptions {
             chromium: self.chromium.clone(),
             profile: self.profile.clone(),
-            headless: self.headless,
             no_sandbox: self.no_sandbox,
             network,
             third_party_cookies: match self.third_party_cookies {
@@ -143,4 +143,14 @@ impl BrowserArgs {
         .into_iter()
         .filter_map(|(given, warning)| given.then_some(warning))
     }
+}
+
+/// Warnings, or what the environment variable RUST_LOG asks for.
+pub(crate) fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Another log is as good.
+    let _ = log.try_init();
 }
