@@ -16,4 +16,4 @@ pub use browser::Browser;
 pub use cdp::ProtocolError;
 pub use diagnosis::Diagnosis;
 pub use options::{LaunchError, LaunchOptions, ThirdPartyCookies};
-pub use page::{Button, Click, Page, PageError};
+pub use page::{Button, Click, Key, Page, PageError};

@@ -15,8 +15,10 @@ use crate::{
 };
 
 mod click;
+mod press;
 
 pub use click::{Button, Click};
+pub use press::Key;
 
 /// A page; dropping this does not close it.
 pub struct Page {
@@ -165,6 +167,14 @@ impl Page {
     /// When there is no such element with an area to click on within 30 seconds.
     pub async fn click(&self, selector: &str, click: Click) -> Result<(), PageError> {
         click::click(self, selector, click).await
+    }
+
+    /// Presses a key and lets it go, as a user does: what has the focus hears it.
+    ///
+    /// # Errors
+    /// When Chromium does not answer.
+    pub async fn press(&self, key: Key) -> Result<(), PageError> {
+        press::press(self, key).await
     }
 
     /// A picture of what is visible, in PNG.

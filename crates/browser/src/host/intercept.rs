@@ -11,10 +11,13 @@
 use std::{sync::Arc, time::Duration};
 
 use ascribe_agent::NavigationId;
-use ascribe_headers::{Eligibility, HeaderName};
+use ascribe_headers::{Eligibility, HeaderName, SuitableOrigin};
 use tokio::time::timeout;
 
-use crate::{Diagnosis, Surface};
+use crate::{
+    Diagnosis, Surface,
+    cdp::{ProtocolError, Reply},
+};
 
 use super::{
     Host,
@@ -29,6 +32,9 @@ use super::{
 /// otherwise.
 const ANNOUNCEMENT: Duration = Duration::from_millis(250);
 
+/// Chromium says at once whether it goes on with a request.
+const ANSWER: Duration = Duration::from_secs(10);
+
 impl RequestPaused {
     /// The name that all hops of the request have.
     pub(super) fn id(&self) -> Arc<str> {
@@ -41,6 +47,18 @@ impl RequestPaused {
 
     fn is_response(&self) -> bool {
         self.response_status_code.is_some() || self.response_error_reason.is_some()
+    }
+
+    /// Whether it asks if another request may be made. It has that one's fragment, and may register nothing.
+    fn is_preflight(&self) -> bool {
+        // Which only the browser can say.
+        let asks = || self.header("access-control-request-method").is_some();
+        self.resource_type == ResourceType::Preflight || (self.request.method == "OPTIONS" && asks())
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.request.headers.iter();
+        headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str())
     }
 
     /// The headers of the API that the page has set itself.
@@ -74,10 +92,14 @@ impl Host {
 
     fn begin(&self, paused: RequestPaused, held: Held) {
         let announced = self.requests().announced(&paused.id()).cloned();
-        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref()));
+        let referrer = paused.header("referer").and_then(|referrer| SuitableOrigin::parse(referrer).ok());
+        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref(), referrer.as_ref()));
         let forged: Vec<_> = paused.forged().map(|header| Diagnosis::HeaderSetByPage { header }).collect();
         if !forged.is_empty() {
             self.diagnose(&owner, &paused, Surface::Subresource, Eligibility::Unset, forged);
+        }
+        if paused.is_preflight() {
+            return self.go_on(&paused, held, None, false);
         }
         if let Some(marker) = self.secret().marker(&paused.request.url_fragment) {
             return self.marked(&paused, held, owner, marker);
@@ -85,8 +107,7 @@ impl Host {
         match paused.resource_type {
             ResourceType::Document => self.document(paused, held, owner),
             ResourceType::Image | ResourceType::Script => self.element(paused, held, owner),
-            ResourceType::Preflight => self.go_on(&paused, held, None, false),
-            ResourceType::Other => {
+            ResourceType::Preflight | ResourceType::Other => {
                 let plain = Request::new(owner, Surface::Subresource, Eligibility::Unset);
                 self.track(&paused, held, plain);
             }
@@ -171,7 +192,7 @@ impl Host {
     fn go_on(&self, paused: &RequestPaused, held: Held, eligibility: Option<Eligibility>, intercept: bool) {
         let set = eligibility.and_then(|eligibility| self.request_headers(eligibility));
         if set.is_none() && paused.forged().next().is_none() {
-            return held.send(None, intercept);
+            return self.sent(paused, held.send(None, intercept));
         }
         let kept = paused.request.headers.iter().filter(|(name, _)| HeaderName::from_name(name).is_none());
         let kept = kept.map(|(name, value)| Header {
@@ -182,7 +203,18 @@ impl Host {
             let header = |name: HeaderName, value| Header { name: name.as_str().to_owned(), value };
             [header(HeaderName::Eligible, set.eligible), header(HeaderName::Support, set.support)]
         });
-        held.send(Some(kept.chain(set).collect()), intercept);
+        self.sent(paused, held.send(Some(kept.chain(set).collect()), intercept));
+    }
+
+    /// A request whose frame has gone meanwhile is not sent, and nobody will say how it ends.
+    fn sent(&self, paused: &RequestPaused, sent: Option<Reply>) {
+        let Some(sent) = sent else { return };
+        let (host, id) = (self.clone(), paused.id());
+        self.spawn(async move {
+            if let Err(ProtocolError::Refused { .. }) = sent.within::<serde_json::Value>(ANSWER).await {
+                host.ended(&id);
+            }
+        });
     }
 }
 
@@ -193,7 +225,7 @@ fn sent(surface: Surface, eligibility: Eligibility) -> Option<Eligibility> {
 
 /// Whether the responses are held too. That costs time, so that it is done only where the events of the page may
 /// not tell all: for documents, whose headers count before they are shown, and for what may outlive its page.
-fn intercepts(surface: Surface) -> bool {
+pub(super) fn intercepts(surface: Surface) -> bool {
     surface.is_background()
         || matches!(
             surface,
