@@ -15,6 +15,7 @@ mod invisible;
 mod links;
 mod navigations;
 mod playwright;
+mod reporting;
 mod responses;
 mod scripts;
 mod story;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         links::tests(),
         navigations::tests(),
         playwright::tests(),
+        reporting::tests(),
         responses::tests(),
         scripts::tests(),
         story::tests(),

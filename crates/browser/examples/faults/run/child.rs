@@ -21,6 +21,8 @@ type Done = Result<(), Box<dyn Error>>;
 
 /// Longer than a page takes when both cores are busy.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A server that has said nothing for so long is tried again later.
+const SILENCE: Duration = Duration::from_secs(2);
 /// Chromium may fail to start because it is killed, but not for long.
 const STARTS: u32 = 3;
 const START: Time = Time::from_secs(1_893_456_000);
@@ -47,7 +49,11 @@ pub(crate) async fn child() -> Done {
         }
         let (stored, _) = watch::channel(Stored::default());
         let listener = tokio::spawn(listen(browser.attempts(), stored.clone()));
-        let browsed = story.go_on(&browser, &stored).await;
+        let browsed = tokio::select! {
+            browsed = story.go_on(&browser, &stored) => browsed,
+            () = browser.closed() => Ok(()),
+        };
+        // What fails because Chromium is killed, fails a little before it is gone.
         if timeout(Duration::from_secs(10), browser.closed()).await.is_err() {
             browsed?;
         }
@@ -83,6 +89,7 @@ fn options(orders: &Orders) -> Result<LaunchOptions, Box<dyn Error>> {
     let network = NetworkOptions {
         host_map: orders.host_map.parse()?,
         ca_certificates: vec![orders.authority.clone()],
+        timeout: SILENCE,
         ..NetworkOptions::default()
     };
     let profile = Some(orders.profile.clone());

@@ -80,7 +80,7 @@ pub(crate) async fn run(
         command,
         heard: watch::Sender::new(Heard::default()),
         browsing: None,
-        summary: Summary { seed, ..Summary::default() },
+        summary: Summary::new(seed),
     };
     for cycle in 0..cycles {
         stand.cycle(&mut rng).await?;

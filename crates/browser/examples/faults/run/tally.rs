@@ -26,7 +26,7 @@ pub(super) struct Heard {
     sources: BTreeSet<u64>,
     triggers: BTreeSet<u64>,
     refused: Vec<String>,
-    failed_launches: u64,
+    failed_launches: Vec<String>,
     /// How many reports were not sent in the end.
     pub(super) left: Option<u64>,
 }
@@ -43,7 +43,7 @@ impl Heard {
             ("trigger", Ok(n)) => drop(self.triggers.insert(n)),
             ("left", Ok(n)) => self.left = Some(n),
             ("refused", _) => self.refused.push(rest.to_owned()),
-            ("launch", _) => self.failed_launches += 1,
+            ("launch", _) => self.failed_launches.push(rest.to_owned()),
             _ => {}
         }
     }
@@ -57,11 +57,11 @@ impl Heard {
 /// The figures of a run.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Summary {
-    pub(super) seed: u64,
+    seed: u64,
     pub(super) ascribe_kills: u32,
     pub(super) chromium_kills: u32,
     /// Launches that failed since Chromium was killed meanwhile.
-    failed_launches: u64,
+    failed_launches: usize,
     /// Clicks and purchases that were acknowledged as stored.
     sources: usize,
     triggers: usize,
@@ -79,10 +79,14 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
     pub(super) fn count(&mut self, heard: &Heard, sites: &Sites) {
         self.sources = heard.sources.len();
         self.triggers = heard.triggers.len();
-        self.failed_launches = heard.failed_launches;
+        self.failed_launches = heard.failed_launches.len();
         self.failures.extend(heard.refused.iter().map(|refused| format!("not stored: {refused}")));
         for (path, told) in [(sites::EVENT_LEVEL, event_level as Told), (sites::AGGREGATABLE, aggregatable)] {
             let mut arrived = BTreeMap::<u64, BTreeMap<String, usize>>::new();
