@@ -121,9 +121,10 @@ fn registered(reply: Reply, header: &str, registration: String) -> Reply {
     reply.header(header, registration).header("cache-control", "no-store")
 }
 
+/// Of two clicks at the same moment, the later one counts.
 fn source(n: u64) -> String {
     format!(
-        r#"{{"source_event_id": "{n}", "destination": "https://shop.test", "filter_data": {{"n": ["{n}"]}}, "aggregation_keys": {{"k": "0x{n:x}"}}}}"#
+        r#"{{"source_event_id": "{n}", "priority": "{n}", "destination": "https://shop.test", "filter_data": {{"n": ["{n}"]}}, "aggregation_keys": {{"k": "0x{n:x}"}}}}"#
     )
 }
 
