@@ -43,10 +43,15 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let this = env::current_exe()?;
     let bar = ProgressBar::new(cycles.into());
     let bar = bar.with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} kills {msg} {eta}")?);
-    let summary = run::run(cycles, seed, || Command::new(&this), |_, reports| {
-        bar.inc(1);
-        bar.set_message(format!("{reports} reports"));
-    })
+    let summary = run::run(
+        cycles,
+        seed,
+        || Command::new(&this),
+        |_, reports| {
+            bar.inc(1);
+            bar.set_message(format!("{reports} reports"));
+        },
+    )
     .await;
     bar.finish_and_clear();
     let summary = summary?;

@@ -26,7 +26,7 @@ tests![
 ];
 
 /// The browser still does what it is for.
-async fn sound(stage: &Stage) -> Tested {
+pub(crate) async fn sound(stage: &Stage) -> Tested {
     stage.ads.reply("/sound", Reply::image().header(SOURCE, stage.source(424242)));
     stage
         .show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/sound")))

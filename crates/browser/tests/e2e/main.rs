@@ -9,6 +9,7 @@ mod stage;
 mod contexts;
 mod diagnoses;
 mod elements;
+mod floods;
 mod guide;
 mod hostile;
 mod invisible;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         contexts::tests(),
         diagnoses::tests(),
         elements::tests(),
+        floods::tests(),
         guide::tests(),
         hostile::tests(),
         invisible::tests(),

@@ -32,7 +32,10 @@ async fn own_browser(stage: Stage) -> Result<Stage, Box<dyn std::error::Error>> 
 
 /// An ad is seen, and something is bought: there is a report for `ads` to receive. It sends the report, and tells of
 /// each attempt the seconds since it was due first, and how it ended; and how many requests arrived.
-async fn report(stage: &Stage, ads: &Site) -> Result<(Vec<(i64, String)>, usize), Box<dyn std::error::Error>> {
+async fn report(
+    stage: &Stage,
+    ads: &Site,
+) -> Result<(Vec<(i64, String)>, usize), Box<dyn std::error::Error>> {
     stored(stage, ads).await?;
     sent(stage, ads).await
 }
@@ -103,7 +106,12 @@ async fn what_a_server_does_wrong_is_final(stage: Stage) -> Tested {
     for (what, reply, ended, requests) in [
         ("an error", Reply::status(500), "500", 1),
         ("nothing found", Reply::status(404), "404", 1),
-        ("a circle", Reply::status(307).header("location", circle), "dropped: redirect: more than 20 in a row", 21),
+        (
+            "a circle",
+            Reply::status(307).header("location", circle),
+            "dropped: redirect: more than 20 in a row",
+            21,
+        ),
         (
             "elsewhere",
             Reply::status(307).header("location", elsewhere),
@@ -120,10 +128,7 @@ async fn what_a_server_does_wrong_is_final(stage: Stage) -> Tested {
     for (what, reply) in [
         ("garbage", Reply::garbage(vec![0xff; 1_000])),
         ("no answer", Reply::drop_connection()),
-        (
-            "headers without end",
-            Reply::garbage(format!("HTTP/1.1 200 OK\r\n{}", "x: y\r\n".repeat(1 << 20))),
-        ),
+        ("headers without end", Reply::garbage(format!("HTTP/1.1 200 OK\r\n{}", "x: y\r\n".repeat(1 << 20)))),
     ] {
         stage.ads.reply(EVENT_LEVEL, reply);
         let (attempts, received) = report(&stage, &stage.ads).await?;
@@ -169,7 +174,10 @@ async fn a_server_without_tls_is_told(stage: Stage) -> Tested {
 async fn a_server_of_which_nothing_ends_is_not_waited_for(stage: Stage) -> Tested {
     let stage = own_browser(stage).await?;
     let before = memory()?;
-    stage.ads.reply(EVENT_LEVEL, Reply::ok().body(vec![b'x'; 64 << 20]).slowly(1 << 20, Duration::from_millis(20)));
+    stage.ads.reply(
+        EVENT_LEVEL,
+        Reply::ok().body(vec![b'x'; 64 << 20]).slowly(1 << 20, Duration::from_millis(20)),
+    );
     let (attempts, _) = report(&stage, &stage.ads).await?;
     assert_eq!(attempts, [(0, "200".to_owned())]);
     // The server's body is in this process, too.

@@ -4,7 +4,7 @@
 
 use std::{env, error::Error, time::Duration};
 
-use ascribe_agent::{Clock, NetworkOptions, Registration, UserAgent};
+use ascribe_agent::{Clock, JournalError, NetworkOptions, Registration, UserAgent};
 use ascribe_browser::{Attempt, Browser, Click, LaunchOptions};
 use ascribe_engine::{Attribution, SourceOutcome, TestSwitches, TriggerOutcome};
 use ascribe_headers::{Coordinators, SuitableOrigin, TriggerDebugType};
@@ -75,7 +75,8 @@ async fn drain(browser: Browser) -> Done {
 }
 
 fn options(orders: &Orders) -> Result<LaunchOptions, Box<dyn Error>> {
-    let mut agent = ascribe_agent::Options { clock: Clock::fixed(START), ..ascribe_agent::Options::default() };
+    let mut agent =
+        ascribe_agent::Options { clock: Clock::fixed(START), ..ascribe_agent::Options::default() };
     // Counts are exact: no noise, no null reports, no limit that many clicks in a month reach.
     let config = &mut agent.config;
     config.test = TestSwitches { no_noise: true, no_delay: false };
@@ -106,7 +107,9 @@ struct Stored {
 /// Says what is stored.
 async fn listen(mut attempts: broadcast::Receiver<Attempt>, stored: watch::Sender<Stored>) {
     while let Ok(attempt) = attempts.recv().await {
-        let Some(n) = attempt.url.split_once('?').and_then(|(_, query)| sites::number(query)) else { continue };
+        let Some(n) = attempt.url.split_once('?').and_then(|(_, query)| sites::number(query)) else {
+            continue;
+        };
         match attempt.registration {
             Some(Registration::Source { outcome: SourceOutcome::Stored(_), .. }) => {
                 println!("source {n}");
@@ -116,6 +119,8 @@ async fn listen(mut attempts: broadcast::Receiver<Attempt>, stored: watch::Sende
                 println!("trigger {n}");
                 stored.send_modify(|stored| stored.trigger = n);
             }
+            // It came when the profile was closed.
+            None => {}
             other => println!("refused {n} {other:?} {:?}", attempt.diagnosis),
         }
     }
@@ -165,10 +170,14 @@ impl Story {
         self.passing = Some(tokio::spawn(async move {
             let passed = match n % 5 {
                 0 => user_agent.send_pending_now().await,
-                days => user_agent.advance(Span::from_days(i64::try_from(days).unwrap_or(1))).await.map(|_| ()),
+                days => {
+                    user_agent.advance(Span::from_days(i64::try_from(days).unwrap_or(1))).await.map(|_| ())
+                }
             };
-            if let Err(error) = passed {
-                println!("refused {n} {error}");
+            match passed {
+                // The browser is being closed, since its Chromium is gone.
+                Ok(()) | Err(JournalError::Closed) => {}
+                Err(error) => println!("refused {n} {error}"),
             }
         }));
         Ok(())

@@ -29,8 +29,8 @@ use tokio::{
 };
 
 pub(crate) use child::child;
-pub(crate) use tally::Summary;
 use tally::Heard;
+pub(crate) use tally::Summary;
 
 /// What the process that browses is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,8 +114,13 @@ impl Moment {
         match moment {
             0 => Self::Starting(within(2_000)),
             1..=3 => Self::Browsing(within(4_000)),
-            4..=6 => Self::Reports(1 + rng.random_range(0..6), Duration::from_millis(rng.random_range(0..30))),
-            _ => Self::Registrations(1 + rng.random_range(0..6), Duration::from_millis(rng.random_range(0..50))),
+            4..=6 => {
+                Self::Reports(1 + rng.random_range(0..6), Duration::from_millis(rng.random_range(0..30)))
+            }
+            _ => Self::Registrations(
+                1 + rng.random_range(0..6),
+                Duration::from_millis(rng.random_range(0..50)),
+            ),
         }
     }
 }

@@ -90,7 +90,9 @@ pub(super) fn script(sites: &Sites) -> Result<(), Box<dyn Error>> {
     let thanks = |request: &Received| Reply::html(page(&THANKS, n(request)).replace('N', request.query()));
     sites.site("shop.test").answer("/thanks", thanks).reply("/product", Reply::html("a product"));
     let ads = sites.site("ads.test");
-    ads.answer("/click", |request| registered(Reply::redirect("https://shop.test/product"), SOURCE, source(n(request))));
+    ads.answer("/click", |request| {
+        registered(Reply::redirect("https://shop.test/product"), SOURCE, source(n(request)))
+    });
     ads.answer("/source", |request| registered(Reply::image().cors(), SOURCE, source(n(request))));
     ads.answer("/trigger", |request| registered(Reply::image().cors(), TRIGGER, trigger(n(request))));
     let seen = Arc::<Mutex<BTreeSet<Vec<u8>>>>::default();

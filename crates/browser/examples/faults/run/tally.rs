@@ -153,7 +153,17 @@ fn aggregatable(request: &Received) -> Result<(u64, String), Box<dyn Error>> {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, ascribe_kills, chromium_kills, sources, triggers, reports, duplicates, failures, .. } = self;
+        let Self {
+            seed,
+            ascribe_kills,
+            chromium_kills,
+            sources,
+            triggers,
+            reports,
+            duplicates,
+            failures,
+            ..
+        } = self;
         writeln!(f, "seed {seed}, {:.0} s", self.seconds)?;
         write!(f, "kills: {ascribe_kills} of Ascribe, {chromium_kills} of Chromium")?;
         writeln!(f, " ({} launches failed by them)", self.failed_launches)?;
