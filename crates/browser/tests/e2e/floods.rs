@@ -18,7 +18,7 @@ tests![
     workers_by_the_hundred_are_bounded,
     a_page_that_navigates_without_end_leaves_the_browser_sound,
     a_page_that_never_yields_keeps_nobody_waiting,
-    messages_by_the_hundred_thousand_are_bounded,
+    messages_by_the_thousand_are_bounded,
     guessed_events_tell_and_cause_nothing,
     a_giant_document_is_a_document,
     fresh_frames_have_no_way_to_the_host,
@@ -151,7 +151,7 @@ async fn a_page_that_never_yields_keeps_nobody_waiting(stage: Stage) -> Tested {
     Ok(())
 }
 
-async fn messages_by_the_hundred_thousand_are_bounded(stage: Stage) -> Tested {
+async fn messages_by_the_thousand_are_bounded(stage: Stage) -> Tested {
     let before = memory()?;
     let page = stage.show(&stage.publisher, "").await?;
     for flood in [
@@ -159,12 +159,10 @@ async fn messages_by_the_hundred_thousand_are_bounded(stage: Stage) -> Tested {
         "for (let n = 0; n < 10000; n++) postMessage({type: 'ascribe', eligible: 'navigation-source', n}, '*')",
         "for (let n = 0; n < 2000; n++) console.error(new Error('x'))",
     ] {
-        let t = Instant::now();
         page.evaluate(&format!(
             "(async () => {{ {flood}; await new Promise(done => setTimeout(done, 100)); }})()"
         ))
         .await?;
-        eprintln!("{flood} {:?}", t.elapsed());
     }
     harmless(&stage, before).await
 }
