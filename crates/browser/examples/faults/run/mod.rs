@@ -147,7 +147,7 @@ impl<C: Fn() -> Command> Stand<C> {
         if self.browsing.is_none() {
             self.start(false)?;
         }
-        let (moment, ascribe) = (Moment::draw(rng), rng.next_u32() % 2 == 0);
+        let (moment, ascribe) = (Moment::draw(rng), rng.next_u32().is_multiple_of(2));
         self.wait_for(moment).await?;
         if ascribe {
             self.end().await?;
@@ -156,6 +156,8 @@ impl<C: Fn() -> Command> Stand<C> {
             let started = self.heard.borrow().started;
             if victims::kill_chromium(&self.profile).await? {
                 self.summary.chromium_kills += 1;
+            } else {
+                self.summary.missed_kills += 1;
             }
             // The next cycle begins while it starts again.
             self.heard.send_modify(|heard| heard.awaited = started + 1);

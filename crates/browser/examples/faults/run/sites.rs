@@ -99,11 +99,11 @@ pub(super) fn script(sites: &Sites) -> Result<(), Box<dyn Error>> {
     for path in [EVENT_LEVEL, AGGREGATABLE] {
         let seen = Arc::clone(&seen);
         ads.answer(path, move |request| {
-            // Sealed payloads are new each time, and so their first time is not told from others: what counts is
-            // that each report fails once at most, so only those that are the same each time fail.
+            // Each report fails once at most, so that none is given up. Sealed ones are new each time, which hides
+            // whether they failed before: they never do.
             let sum: usize = request.body.iter().map(|byte| usize::from(*byte)).sum();
             let first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(request.body.clone());
-            match path == EVENT_LEVEL && sum % 8 == 0 && first {
+            match path == EVENT_LEVEL && sum.is_multiple_of(8) && first {
                 true => Reply::silence(),
                 false => Reply::ok().after(ANSWER),
             }

@@ -60,6 +60,8 @@ pub(crate) struct Summary {
     seed: u64,
     pub(super) ascribe_kills: u32,
     pub(super) chromium_kills: u32,
+    /// Chromium was to be killed, and was not there.
+    pub(super) missed_kills: u32,
     /// Launches that failed since Chromium was killed meanwhile.
     failed_launches: usize,
     /// Clicks and purchases that were acknowledged as stored.
@@ -166,7 +168,7 @@ impl fmt::Display for Summary {
         } = self;
         writeln!(f, "seed {seed}, {:.0} s", self.seconds)?;
         write!(f, "kills: {ascribe_kills} of Ascribe, {chromium_kills} of Chromium")?;
-        writeln!(f, " ({} launches failed by them)", self.failed_launches)?;
+        writeln!(f, " ({} found none; {} launches failed by them)", self.missed_kills, self.failed_launches)?;
         writeln!(f, "stored: {sources} sources, {triggers} triggers")?;
         writeln!(f, "reports: {reports}, {} of them not acknowledged before a kill", self.unacknowledged)?;
         writeln!(f, "sent again under the same ID: {duplicates}")?;
