@@ -181,11 +181,24 @@ impl Host {
     /// Remembers a request and sends it.
     pub(super) fn track(&self, paused: &RequestPaused, held: Held, request: Request) {
         let (eligibility, surface) = (request.eligibility, request.surface);
+        let (owner, is_told_of) = (Arc::clone(&request.owner), !intercepts(surface));
         let displaced = self.requests().begin(&paused.id(), request, &paused.request.url);
         if let Some(displaced) = displaced {
             self.forgotten(&displaced);
         }
         self.go_on(paused, held, sent(surface, eligibility), intercepts(surface));
+        // Only now: a page that goes after this takes its requests along.
+        if is_told_of && self.is_gone(&owner) {
+            self.ends_soon(paused.id());
+        }
+    }
+
+    /// Whether nobody is left who would tell of a request's end.
+    fn is_gone(&self, owner: &Owner) -> bool {
+        match &owner.session {
+            Some(session) => self.targets().get(session).is_none(),
+            None => owner.standing == Err(super::owner::Barrier::Unknown),
+        }
     }
 
     /// Sends a request with the headers that its eligibility has, and without those that the page made up.

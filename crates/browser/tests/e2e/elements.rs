@@ -444,7 +444,7 @@ async fn among_many_images_those_with_the_attribute_are_told_apart(stage: Stage)
     let ads = &stage.ads;
     ads.reply("/image", Reply::image());
     let image = |number: usize| {
-        let attribute = if number % 3 == 0 { "attributionsrc" } else { "" };
+        let attribute = if number.is_multiple_of(3) { "attributionsrc" } else { "" };
         format!(r#"<img {attribute} src="{}">"#, ads.url(&format!("/image?{number}")))
     };
     let html: String = (0..60).map(image).collect();
@@ -452,7 +452,7 @@ async fn among_many_images_those_with_the_attribute_are_told_apart(stage: Stage)
     let requests = ads.wait_for_many("/image", 60).await?;
     for request in &requests {
         let number: usize = request.query().parse()?;
-        let expected = if number % 3 == 0 { EventSourceOrTrigger } else { Unset };
+        let expected = if number.is_multiple_of(3) { EventSourceOrTrigger } else { Unset };
         assert_eq!(eligibility(request), expected, "{number}");
     }
     Ok(())

@@ -213,8 +213,12 @@ async fn links_in_shadow_trees_and_frames_are_eligible(stage: Stage) -> Tested {
             stage.shop.url(path)
         )
     };
-    let html =
-        format!(r#"<div><template shadowrootmode="closed">{}</template></div>"#, link("/shadow", "_self"));
+    let html = format!(
+        r#"<div></div><script>
+            document.querySelector("div").attachShadow({{mode: "closed"}}).innerHTML = `{}`;
+        </script>"#,
+        link("/shadow", "_self")
+    );
     let page = stage.show(&stage.publisher, &html).await?;
     page.navigation(page.click("div", PLAIN)).await?;
     assert_eq!(eligibility(&*stage.shop.wait_for("/shadow").await?), NavigationSource);
