@@ -50,8 +50,9 @@ async fn three_hundred_thousand_urls_are_bounded(stage: Stage) -> Tested {
     );
     stage.show(&stage.publisher, &html).await?;
     stage.idle().await;
+    // 30 at once; how many follow depends on how soon those end.
     let sent = stage.ads.received("/many").len();
-    assert!((1..=60).contains(&sent), "{sent}");
+    assert!((30..=1_000).contains(&sent), "{sent}");
     harmless(&stage, before).await
 }
 
