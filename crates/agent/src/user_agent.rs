@@ -346,7 +346,11 @@ impl UserAgent {
     /// # Errors
     /// When they cannot be read.
     pub fn undeliverable(&self) -> Result<Vec<Undeliverable>, JournalError> {
-        self.0.lock().journal.undeliverable()
+        let core = self.0.lock();
+        if core.closed {
+            return Err(JournalError::Closed);
+        }
+        core.journal.undeliverable()
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Core {
     pub(super) jobs: VecDeque<Job>,
     pub(super) workers: usize,
     pub(super) stopped: bool,
+    /// The profile may be opened by others: nothing can be stored any more.
+    pub(super) closed: bool,
     /// The first failure to write the journal since it was last asked for; nothing is sent until then.
     pub(super) failure: Option<JournalError>,
     /// The engine has changed, and the journal has not.
@@ -82,6 +84,7 @@ impl Core {
             jobs: VecDeque::new(),
             workers: 0,
             stopped: false,
+            closed: false,
             failure: None,
             ahead: false,
             deletions: 0,
@@ -169,8 +172,11 @@ impl Core {
         error
     }
 
-    /// Replays the journal, if the engine is ahead of it.
+    /// Replays the journal, if the engine is ahead of it. Whatever is to be stored begins so.
     pub(super) fn catch_up(&mut self) -> Result<(), JournalError> {
+        if self.closed {
+            return Err(JournalError::Closed);
+        }
         if self.ahead {
             let changes = self.journal.changes()?;
             let config = self.agent.engine().config().clone();
@@ -224,6 +230,18 @@ impl Core {
 
     pub(super) fn keep_clock(&mut self) -> Result<(), JournalError> {
         keep(&mut self.time, &mut self.journal)
+    }
+
+    /// Lets go of the profile, if there is one, whoever still holds the user agent.
+    pub(super) fn close(&mut self) -> Result<(), JournalError> {
+        if self.closed || !self.journal.is_on_disk() {
+            return Ok(());
+        }
+        self.keep_clock()?;
+        self.journal.sync()?;
+        self.journal = Journal::in_memory()?;
+        self.closed = true;
+        Ok(())
     }
 
     pub(super) fn tell(&self, event: Event) {

@@ -1,13 +1,13 @@
 //! Pages and servers that mean harm: nothing is registered that the wire did not carry, nothing crashes, and
 //! nothing grows without bounds.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use ascribe_browser::Click;
 use ascribe_headers::Eligibility::{EventSource, EventSourceOrTrigger, NavigationSource, Unset};
 use ascribe_test_sites::Reply;
 
-use crate::stage::{ELIGIBLE, SOURCE, Stage, TRIGGER, Tested, eligibility, tests};
+use crate::stage::{ELIGIBLE, SOURCE, Stage, TRIGGER, Tested, eligibility, memory, tests};
 
 tests![
     ten_thousand_elements_are_bounded,
@@ -26,7 +26,7 @@ tests![
 ];
 
 /// The browser still does what it is for.
-async fn sound(stage: &Stage) -> Tested {
+pub(crate) async fn sound(stage: &Stage) -> Tested {
     stage.ads.reply("/sound", Reply::image().header(SOURCE, stage.source(424242)));
     stage
         .show(&stage.publisher, &format!(r#"<img attributionsrc src="{}">"#, stage.ads.url("/sound")))
@@ -34,14 +34,6 @@ async fn sound(stage: &Stage) -> Tested {
     assert_eq!(eligibility(&*stage.ads.wait_for("/sound").await?), EventSourceOrTrigger);
     assert!(stage.sources().await.contains(&424242));
     Ok(())
-}
-
-/// The resident memory of this process, which hosts the browser, in MiB.
-fn memory() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024)
 }
 
 async fn ten_thousand_elements_are_bounded(stage: Stage) -> Tested {

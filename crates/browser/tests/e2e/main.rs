@@ -9,12 +9,14 @@ mod stage;
 mod contexts;
 mod diagnoses;
 mod elements;
+mod floods;
 mod guide;
 mod hostile;
 mod invisible;
 mod links;
 mod navigations;
 mod playwright;
+mod reporting;
 mod responses;
 mod scripts;
 mod story;
@@ -34,12 +36,14 @@ fn main() -> ExitCode {
         contexts::tests(),
         diagnoses::tests(),
         elements::tests(),
+        floods::tests(),
         guide::tests(),
         hostile::tests(),
         invisible::tests(),
         links::tests(),
         navigations::tests(),
         playwright::tests(),
+        reporting::tests(),
         responses::tests(),
         scripts::tests(),
         story::tests(),

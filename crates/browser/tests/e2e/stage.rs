@@ -260,6 +260,11 @@ impl Stage {
         self.sites.site(host)
     }
 
+    /// How all sites are found.
+    pub(crate) fn host_map(&self) -> String {
+        self.sites.host_map()
+    }
+
     /// What all sites received, those of other tests too.
     pub(crate) fn log(&self) -> &Log {
         self.sites.log()
@@ -420,6 +425,14 @@ pub(crate) fn eligibility(request: &Received) -> Eligibility {
     assert_eq!(supported, Some(SupportedRegistrars { web: true, os: false }), "{request}");
     let eligible = Eligibility::parse(eligible.as_bytes());
     eligible.value.unwrap_or_else(|| panic!("{:?}: {request}", eligible.errors))
+}
+
+/// The resident memory of this process, which hosts the browser, in MiB.
+pub(crate) fn memory() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
 }
 
 /// The body as JSON.
