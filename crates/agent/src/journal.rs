@@ -95,6 +95,11 @@ impl Journal {
         Ok(Self { db, profile: None, size: Size::default(), unsynced: false })
     }
 
+    /// Whether it survives the process.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.profile.is_some()
+    }
+
     /// All that is stored, in order: for a host that could not append and starts again from here.
     ///
     /// # Errors

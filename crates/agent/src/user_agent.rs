@@ -182,6 +182,8 @@ impl UserAgent {
             time: stored.time,
             context_origin: request.context_origin.clone(),
             reporting_origin: response.reporting_origin.clone(),
+            fenced: request.fenced,
+            cookie_based_debug_allowed: response.cookie_based_debug_allowed,
             registration: stored.outcome,
             trace: stored.trace,
             draws: stored.draws,
@@ -281,7 +283,10 @@ impl UserAgent {
         let core = &mut *guard;
         core.catch_up()?;
         let _ = core.agent.clear(&mut reporting_origins, range);
-        core.erase(&mut reporting_origins, range)
+        core.erase(&mut reporting_origins, range)?;
+        let now = core.time.now();
+        core.tell(Event::Cleared(now));
+        Ok(())
     }
 
     /// `Clear-Site-Data: "storage"` of a reporting origin: deletes its sources and reports; rate limits stay.
@@ -294,7 +299,10 @@ impl UserAgent {
         let core = &mut *guard;
         core.catch_up()?;
         let _ = core.agent.clear_site_data(reporting_origin);
-        core.erase(&mut |origin: &SuitableOrigin| origin == reporting_origin, range)
+        core.erase(&mut |origin: &SuitableOrigin| origin == reporting_origin, range)?;
+        let (time, reporting_origin) = (core.time.now(), reporting_origin.clone());
+        core.tell(Event::SiteDataCleared { time, reporting_origin });
+        Ok(())
     }
 
     /// What time it is in the profile.
@@ -338,7 +346,11 @@ impl UserAgent {
     /// # Errors
     /// When they cannot be read.
     pub fn undeliverable(&self) -> Result<Vec<Undeliverable>, JournalError> {
-        self.0.lock().journal.undeliverable()
+        let core = self.0.lock();
+        if core.closed {
+            return Err(JournalError::Closed);
+        }
+        core.journal.undeliverable()
     }
 }
 
@@ -360,10 +372,8 @@ impl Core {
         if let Err(error) = erased {
             return Err(self.go_back(error));
         }
-        let now = self.time.now();
         // Debug reports that are on their way may be of what was cleared: they are not told of any more.
         self.deletions += 1;
-        self.tell(Event::Cleared(now));
         Ok(())
     }
 }

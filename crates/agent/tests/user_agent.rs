@@ -5,8 +5,8 @@ mod host;
 use std::{sync::Arc, time::Duration as StdDuration};
 
 use ascribe_agent::{
-    AttemptError, Clock, DeliveryError, Event, NavigationId, NavigationRetry, Options, Profile, Registration,
-    SendOutcome, UserAgent,
+    AttemptError, Clock, DeliveryError, Event, JournalError, NavigationId, NavigationRetry, Options, Profile,
+    Registration, SendOutcome, UserAgent,
 };
 use ascribe_engine::{Attribution, ClearRange, SourceOutcome, TestSwitches};
 use ascribe_headers::{KeyPiece, SourceDebugType};
@@ -266,7 +266,15 @@ async fn a_profile_goes_on_after_a_restart() {
     user_agent.advance(DAYS_30).await.expect("stored");
     assert!(UserAgent::open(profile.clone(), server.options()).is_err(), "it is in use");
     user_agent.shutdown().await;
-    drop(user_agent);
+    for refused in [
+        user_agent.navigated(),
+        user_agent.advance(Duration::DAY).await.map(|_| ()),
+        user_agent.send_pending_now().await,
+    ] {
+        assert!(matches!(refused, Err(JournalError::Closed)), "{refused:?}");
+    }
+    // It lives on, without its profile.
+    let _shut_down = user_agent;
 
     let user_agent = UserAgent::open(profile, server.options()).expect("it opens");
     assert_eq!(user_agent.now(), START + DAYS_30);

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod input;
 mod output;
+mod recording;
 
 use std::io;
 use std::process::ExitCode;

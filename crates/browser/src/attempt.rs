@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ascribe_agent::Registration;
+use ascribe_agent::{Registration, Responded};
 use ascribe_headers::Eligibility;
 use ascribe_reports::Time;
 
@@ -31,6 +31,8 @@ pub struct Attempt {
     pub headers: Vec<(String, String)>,
     /// What became of it; `None` when the agent was not asked.
     pub registration: Option<Registration>,
+    /// What the agent noted of it: the checks that it met, and what chance decided; none when the agent was not asked.
+    pub responded: Option<Responded>,
     /// What is wrong with it.
     pub diagnosis: Vec<Diagnosis>,
 }

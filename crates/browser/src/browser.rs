@@ -44,10 +44,21 @@ impl Browser {
             None => ascribe_agent::Profile::Ephemeral,
         };
         let agent = ascribe_agent::Options { network: options.network, ..options.agent };
-        let host = Host::open(client, journal, agent, options.third_party_cookies, options.greasing)?;
+        let host = Host::open(
+            client,
+            journal,
+            agent,
+            options.third_party_cookies,
+            options.greasing,
+            options.exempt_origin,
+        )?;
         let events = host.clone();
         tokio::spawn(async move { reader.run(&events).await });
-        match timeout(START, host.start()).await {
+        let started = timeout(START, host.start()).await;
+        if !matches!(started, Ok(Ok(()))) {
+            host.shut_down().await;
+        }
+        match started {
             Ok(Ok(())) => Ok(Self { host, process, profile }),
             Ok(Err(ProtocolError::Closed)) => {
                 let status = process.end().await.ok();
@@ -74,7 +85,7 @@ impl Browser {
         Ok(page)
     }
 
-    /// The page that the browser opened on its own, or that a page has opened.
+    /// All pages, in the order in which they were opened: by this program, by a page, or by the browser on its own.
     ///
     /// # Errors
     /// When Chromium does not answer.
@@ -143,11 +154,16 @@ impl Browser {
         let closed = self.host.client().ask(None, "Browser.close", json!({}));
         // It may close the pipe before it has answered.
         let _ = closed.within::<Value>(Duration::from_secs(2)).await;
-        for (_, agent) in self.host.agents() {
-            agent.shutdown().await;
-        }
+        self.host.shut_down().await;
         if let Err(error) = self.process.end().await {
             tracing::warn!(%error, "Chromium's end was not seen");
         }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The profile can be opened again a moment later, whoever still holds its user agent.
+        self.host.shut_down_soon();
     }
 }

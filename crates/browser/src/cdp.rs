@@ -14,7 +14,7 @@ mod writer;
 
 pub use self::error::ProtocolError;
 pub(crate) use self::{
-    client::{Client, SessionId},
+    client::{Client, Reply, SessionId},
     message::Event,
     reader::{Events, Reader},
 };

@@ -208,8 +208,8 @@ fn remedy(header: HeaderName) -> &'static str {
             "a trigger needs triggerEligible: true in fetch and XMLHttpRequest, or an img or script with attributionsrc"
         }
         _ => {
-            "a source needs eventSourceEligible: true in fetch and XMLHttpRequest, or attributionsrc on the img, script \
-             or link, or in window.open's features"
+            "a source needs eventSourceEligible: true in fetch and XMLHttpRequest, attributionsrc on the img or script, \
+             or a link or window.open with attributionsrc that the user has followed"
         }
     }
 }

@@ -12,6 +12,7 @@ mod console;
 mod contexts;
 mod documents;
 mod events;
+mod exempt;
 mod follows;
 mod frames;
 mod greasing;
@@ -51,9 +52,9 @@ use crate::{
 };
 
 use self::{
-    announced::Announcements, contexts::Contexts, documents::Coming, follows::Follows, frames::Frames,
-    greasing::Dice, marker::Secret, questions::Questions, registrar::Registrar, requests::Requests,
-    targets::Targets,
+    announced::Announcements, contexts::Contexts, documents::Coming, exempt::Exempt, follows::Follows,
+    frames::Frames, greasing::Dice, marker::Secret, questions::Questions, registrar::Registrar,
+    requests::Requests, targets::Targets,
 };
 
 pub(crate) use self::targets::PageState;
@@ -67,6 +68,7 @@ struct Inner {
     runtime: Handle,
     secret: Secret,
     cookies: ThirdPartyCookies,
+    exempt: Exempt,
     supported: SupportedRegistrars,
     dice: Mutex<Option<Dice>>,
     targets: Mutex<Targets>,
@@ -99,6 +101,7 @@ impl Host {
         options: Options,
         cookies: ThirdPartyCookies,
         greasing: Greasing,
+        exempt_origin: Option<String>,
     ) -> Result<Self, OpenError> {
         let supported = options.supported;
         let inner = Inner {
@@ -106,6 +109,7 @@ impl Host {
             runtime: Handle::current(),
             secret: Secret::new(),
             cookies,
+            exempt: Exempt::new(exempt_origin),
             supported,
             dice: Mutex::new(Dice::new(greasing)),
             targets: Mutex::default(),
@@ -190,6 +194,10 @@ impl Host {
 
     fn cookies(&self) -> ThirdPartyCookies {
         self.0.cookies
+    }
+
+    fn exempt(&self) -> &Exempt {
+        &self.0.exempt
     }
 
     fn registrar(&self) -> &Registrar {

@@ -8,6 +8,7 @@ mod cdp;
 mod chromium;
 mod diagnosis;
 mod host;
+mod internals;
 mod options;
 mod page;
 
@@ -15,5 +16,6 @@ pub use attempt::{Attempt, Surface};
 pub use browser::Browser;
 pub use cdp::ProtocolError;
 pub use diagnosis::Diagnosis;
+pub use internals::{DEFAULT_CONTEXT, Internals, InternalsSettings, parse_duration};
 pub use options::{Greasing, LaunchError, LaunchOptions, ThirdPartyCookies};
-pub use page::{Button, Click, Page, PageError};
+pub use page::{Button, Click, Key, Page, PageError};

@@ -33,6 +33,9 @@ pub struct LaunchOptions {
     pub greasing: Greasing,
     /// The user agents; how they reach servers is what [`network`](Self::network) says.
     pub agent: ascribe_agent::Options,
+    /// An origin, serialized, that is no web page: see [`Internals::origin`](crate::Internals::origin). Its pages are
+    /// not given the API, and no other page can request anything from it.
+    pub exempt_origin: Option<String>,
     /// Further arguments for Chromium.
     pub extra_arguments: Vec<OsString>,
 }

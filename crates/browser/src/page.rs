@@ -15,8 +15,10 @@ use crate::{
 };
 
 mod click;
+mod press;
 
 pub use click::{Button, Click};
+pub use press::Key;
 
 /// A page; dropping this does not close it.
 pub struct Page {
@@ -145,6 +147,27 @@ impl Page {
         Err(PageError::TimedOut { what: format!("waiting for {expression}"), after: PATIENCE })
     }
 
+    /// Whether another document is on its way, or the one that is there has not loaded yet.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn is_loading(&self) -> Result<bool, PageError> {
+        if self.host.is_navigating(&self.id) {
+            return Ok(true);
+        }
+        {
+            let state = self.state.borrow();
+            if state.gone {
+                return Err(PageError::Gone);
+            }
+            if state.loaded == state.loader {
+                return Ok(false);
+            }
+        }
+        // A document that is shown again from memory fires no load event.
+        Ok(self.evaluate("document.readyState").await? != "complete")
+    }
+
     /// Waits until the page has loaded another document than the one it had when `act` began.
     ///
     /// # Errors
@@ -165,6 +188,14 @@ impl Page {
     /// When there is no such element with an area to click on within 30 seconds.
     pub async fn click(&self, selector: &str, click: Click) -> Result<(), PageError> {
         click::click(self, selector, click).await
+    }
+
+    /// Presses a key and lets it go, as a user does: what has the focus hears it.
+    ///
+    /// # Errors
+    /// When Chromium does not answer.
+    pub async fn press(&self, key: Key) -> Result<(), PageError> {
+        press::press(self, key).await
     }
 
     /// A picture of what is visible, in PNG.

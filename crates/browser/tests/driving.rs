@@ -4,7 +4,7 @@ mod common;
 
 use ascribe_browser::{Browser, Button, Click, LaunchError, LaunchOptions, PageError};
 use ascribe_test_sites::{Reply, Sites};
-use common::launch;
+use common::{launch, options};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +96,7 @@ async fn a_port_is_open_only_when_asked_for() {
     browser.close().await;
 
     let browser =
-        Browser::launch(LaunchOptions { port: Some(0), ..common::options(&sites) }).await.expect("launched");
+        Browser::launch(LaunchOptions { port: Some(0), ..options(&sites) }).await.expect("launched");
     browser.open("about:blank").await.expect("opened");
     let mut port = None;
     for _ in 0..100 {
@@ -109,4 +109,26 @@ async fn a_port_is_open_only_when_asked_for() {
     let port = port.expect("a port");
     tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
     browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_is_free_when_its_browser_is_gone() {
+    let sites = Sites::start().expect("started");
+    let directory = tempfile::tempdir().expect("a directory");
+    let profile = directory.path().join("profile");
+    let options = || LaunchOptions { profile: Some(profile.clone()), ..options(&sites) };
+    let browser = Browser::launch(options()).await.expect("launched");
+    let _kept = browser.user_agent();
+    browser.close().await;
+    let browser = Browser::launch(options()).await.expect("launched after a browser that was closed");
+    let _kept = browser.user_agent();
+    drop(browser);
+    // It takes a moment.
+    for _ in 0..50 {
+        if let Ok(browser) = Browser::launch(options()).await {
+            return browser.close().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("a browser that was dropped keeps its profile");
 }

@@ -11,7 +11,7 @@ use ascribe_reports::{AggregatableReport, Contribution, DebugKeys, Time};
 use crate::{
     AttributionScope, Change, DebugReport, Draws, SourceId,
     event_level::{attribution_record, attributions_allowed},
-    filters,
+    explain, filters,
     pending::PendingAggregatableReport,
     register_trigger::{Dropped, NewTrigger, source_of},
     source::Source,
@@ -38,9 +38,14 @@ pub(crate) fn create<D: Draws>(
     let stored = source_of(tx, id);
     let (source, progress) = (stored.source.clone(), &stored.progress);
     let end = source.aggregatable_report_window_end();
-    if tx.now >= end {
+    let now = tx.now;
+    if now >= end {
         tx.stop("check whether a moment falls within a window", || {
-            format!("the aggregatable report window ended at {} ms", end.as_millis())
+            let (age, window) = (now.since(source.time), end.since(source.time));
+            format!(
+                "{} after the source; its aggregatable report window ends after {window}",
+                explain::rounded(age)
+            )
         });
         return drop(TriggerDebugType::AggregateReportWindowPassed);
     }
@@ -54,7 +59,10 @@ pub(crate) fn create<D: Draws>(
     }
     let contributions = contributions(&source, &trigger.registration, tx.now);
     if contributions.is_empty() {
-        tx.stop("create aggregatable contributions", || "none".to_owned());
+        let now = tx.now;
+        tx.stop("create aggregatable contributions", || {
+            explain::no_contributions(&source, &trigger.registration, now)
+        });
         return drop(TriggerDebugType::AggregateNoContributions);
     }
     Ok(New { contributions, dedup_key })

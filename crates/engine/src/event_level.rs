@@ -10,7 +10,7 @@ use ascribe_reports::{EventLevelReport, Time};
 
 use crate::{
     AttributionRecord, AttributionScope, Change, DebugReport, Draws, PendingReport, ReportKey, SourceId,
-    filters,
+    explain, filters,
     pending::PendingEventReport,
     register_source::event_level_report,
     register_trigger::{Dropped, NewTrigger, source_of},
@@ -55,8 +55,11 @@ pub(crate) fn create<D: Draws>(
     let Some(config) =
         configurations.clone().find(|config| filters::matches(&source, &config.filters, tx.now))
     else {
+        let now = tx.now;
         tx.stop("trigger event-level attribution", || {
-            format!("none of {} event_trigger_data matches the source", configurations.len())
+            let reasons = configurations.clone().map(|c| explain::mismatch(&source, &c.filters, now));
+            let reasons: Vec<_> = reasons.collect();
+            format!("none of {} event_trigger_data: {}", reasons.len(), reasons.join("; "))
         });
         return drop(TriggerDebugType::EventNoMatchingConfigurations);
     };
@@ -66,7 +69,9 @@ pub(crate) fn create<D: Draws>(
     }
     let Some(trigger_data) = source.registration.trigger_data.find(config.trigger_data) else {
         tx.stop("find matching trigger data", || {
-            format!("{} is none of the source's trigger data", config.trigger_data)
+            let data = &source.registration.trigger_data;
+            let all: Vec<_> = (0..data.len()).filter_map(|index| data.get(index)).collect();
+            format!("{} is none of the source's trigger data {all:?}", config.trigger_data)
         });
         return drop(TriggerDebugType::EventNoMatchingTriggerData);
     };
@@ -75,7 +80,7 @@ pub(crate) fn create<D: Draws>(
         Ok(time) => time,
         Err(reason) => {
             let now = tx.now;
-            tx.stop("check whether a moment falls within a window", || explain_windows(&source, now));
+            tx.stop("check whether a moment falls within a window", || explain::windows(&source, now));
             return drop(reason);
         }
     };
@@ -91,12 +96,6 @@ fn report_time(now: Time, source: &Source) -> Result<Time, TriggerDebugType> {
         return Err(TriggerDebugType::EventReportWindowNotStarted);
     }
     ends.find(|end| now < *end).ok_or(TriggerDebugType::EventReportWindowPassed)
-}
-
-fn explain_windows(source: &Source, now: Time) -> String {
-    let age = now.since(source.time).as_millis();
-    let windows = &source.registration.event_report_windows;
-    format!("{age} ms after the source; windows from {} s to {:?} s", windows.start(), windows.ends())
 }
 
 /// Stores the report, if the limits allow it.

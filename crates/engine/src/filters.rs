@@ -13,12 +13,12 @@ pub(crate) fn matches(source: &Source, filters: &FilterPair, now: Time) -> bool 
 }
 
 /// "Match an attribution source against filters": one alternative is enough; none constrains nothing.
-fn any(source: &Source, filters: &[FilterConfig], now: Time, negated: bool) -> bool {
+pub(crate) fn any(source: &Source, filters: &[FilterConfig], now: Time, negated: bool) -> bool {
     filters.is_empty() || filters.iter().any(|filter| matches_config(source, filter, now, negated))
 }
 
 /// "Match an attribution source against a filter config".
-fn matches_config(source: &Source, filter: &FilterConfig, now: Time, negated: bool) -> bool {
+pub(crate) fn matches_config(source: &Source, filter: &FilterConfig, now: Time, negated: bool) -> bool {
     if let Some(window) = filter.lookback_window {
         let window = Duration::from_secs(i64::try_from(window.get()).unwrap_or(i64::MAX));
         let outside = now.since(source.time) > window;

@@ -9,7 +9,8 @@
 use ascribe_headers::{Site, SuitableOrigin, TriggerDebugType, TriggerRegistration};
 
 use crate::{
-    Attribution, Change, Draws, SourceId, TriggerOutcome, aggregatable, event_level, filters, null_reports,
+    Attribution, Change, Draws, SourceId, TriggerOutcome, aggregatable, event_level, explain, filters,
+    null_reports,
     source::StoredSource,
     transaction::Transaction,
     trigger_debug::{self, DebugData},
@@ -70,15 +71,19 @@ pub(crate) fn process<D: Draws>(tx: &mut Transaction<'_, D>, trigger: &NewTrigge
     };
 
     let Some((source, losers)) = find_matching_sources(tx, trigger) else {
-        tx.stop("find matching sources", || {
-            format!("no source of {} for {}", trigger.reporting_origin, trigger.destination)
-        });
+        let told = tx.config.explain.then(|| explain::no_source(tx.state, trigger, tx.now));
+        tx.stop("find matching sources", || told.unwrap_or_default());
         return stop(tx, TriggerDebugType::NoMatchingSource, None);
     };
     let now = tx.now;
     let stored = source_of(tx, source);
     let matches = filters::matches(&stored.source, &trigger.registration.filters, now);
-    if !tx.trace.check("match top-level filters", matches, || format!("of source {}", source.0)) {
+    let told = (tx.config.explain && !matches).then(|| {
+        let stored = source_of(tx, source);
+        explain::mismatch(&stored.source, &trigger.registration.filters, now)
+    });
+    let told = told.map_or_else(String::new, |reason| format!(": {reason}"));
+    if !tx.trace.check("match top-level filters", matches, || format!("of source {}{told}", source.0)) {
         return stop(tx, TriggerDebugType::NoMatchingFilterData, Some(source));
     }
     tx.expect_changes(losers.len() + CHANGES_OF_A_TRIGGER);

@@ -102,6 +102,13 @@ impl State {
         self.reports.len()
     }
 
+    /// Whether an attribution is on record for an event-level report. True reports have one for as long as it
+    /// counts against limits; fake ones never have one of their own.
+    #[must_use]
+    pub fn has_attribution(&self, report: ReportKey) -> bool {
+        self.attributions.has_event(report)
+    }
+
     pub(crate) fn next_source_id(&self) -> SourceId {
         SourceId(self.next_source)
     }
@@ -124,6 +131,23 @@ impl State {
     pub(crate) fn any_scoped(&self, reporting_origin: &SuitableOrigin, destination: &Site) -> bool {
         let matching = self.by_destination.get(reporting_origin).and_then(|of| of.get(destination));
         matching.is_some_and(|matching| matching.scoped > 0)
+    }
+
+    /// The destinations for which a reporting origin has sources, sorted.
+    pub(crate) fn destinations_of(&self, reporting_origin: &SuitableOrigin) -> Vec<String> {
+        let destinations = self.by_destination.get(reporting_origin).into_iter().flat_map(HashMap::keys);
+        let mut destinations: Vec<_> = destinations.map(ToString::to_string).collect();
+        destinations.sort();
+        destinations
+    }
+
+    /// The other reporting origins that have sources for a destination, sorted.
+    pub(crate) fn other_origins_for(&self, than: &SuitableOrigin, destination: &Site) -> Vec<String> {
+        let others =
+            self.by_destination.iter().filter(|(origin, of)| *origin != than && of.contains_key(destination));
+        let mut origins: Vec<_> = others.map(|(origin, _)| origin.to_string()).collect();
+        origins.sort();
+        origins
     }
 
     pub(crate) fn sources_of_origin(&self, source_origin: &SuitableOrigin) -> usize {

@@ -61,6 +61,22 @@ impl Destinations {
 }
 
 impl AggregationKeys {
+    /// At most this many identifiers.
+    pub const MAX: usize = 20;
+    /// An identifier is at most this long, in bytes.
+    pub const MAX_ID_BYTES: usize = 25;
+
+    /// The given key pieces, sorted by identifier. `None` when they are more than [`MAX`](Self::MAX), an
+    /// identifier stands twice, or is longer than [`MAX_ID_BYTES`](Self::MAX_ID_BYTES).
+    #[must_use]
+    pub fn new(keys: impl IntoIterator<Item = (Text, KeyPiece)>) -> Option<Self> {
+        let mut keys: Box<[_]> = keys.into_iter().collect();
+        keys.sort_unstable();
+        let distinct = keys.windows(2).all(|pair| pair[0].0 != pair[1].0);
+        let short = keys.iter().all(|(id, _)| id.len() <= Self::MAX_ID_BYTES);
+        (keys.len() <= Self::MAX && distinct && short).then_some(Self(keys))
+    }
+
     /// Identifiers and key pieces, sorted by identifier.
     #[must_use]
     pub fn as_slice(&self) -> &[(Text, KeyPiece)] {
@@ -152,5 +168,24 @@ impl AttributionScopes {
     #[must_use]
     pub fn max_event_states(&self) -> u32 {
         self.max_event_states
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregation_keys_are_sorted_distinct_few_and_short() {
+        let keys = |ids: &[&str]| AggregationKeys::new(ids.iter().map(|id| (Text::from(*id), KeyPiece(1))));
+        let sorted = keys(&["b", "a"]).unwrap();
+        assert_eq!(sorted.as_slice().iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(keys(&["a", "a"]), None);
+        assert!(keys(&["x".repeat(25).as_str()]).is_some());
+        assert_eq!(keys(&["x".repeat(26).as_str()]), None);
+        let many: Vec<_> = (0..21).map(|n| n.to_string()).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(keys(&many[..20]).is_some());
+        assert_eq!(keys(&many), None);
     }
 }

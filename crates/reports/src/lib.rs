@@ -10,8 +10,10 @@
 //! | [`VerboseDebugReport`] | [`body`](VerboseDebugReport::body) | [`url`](VerboseDebugReport::url) |
 //!
 //! The same report always has the same body, to the byte; only sealing draws at random, from a generator
-//! that is passed in. A user agent picks the key from the coordinator's [`KeySet`]. The other side reads
-//! with [`SharedInfo::parse`], [`PrivateKeySet::find`], [`PrivateKey::open`] and [`Payload::parse`]. All
+//! that is passed in. A user agent picks the key from the coordinator's [`KeySet`]. A reporting origin reads
+//! bodies with [`ReceivedEventLevelReport::parse`], [`ReceivedAggregatableReport::parse`] and
+//! [`ReceivedVerboseDebugReport::parse`]; an aggregation service reads on with [`SharedInfo::parse`],
+//! [`PrivateKeySet::find`], [`PrivateKey::open`] and [`Payload::parse`]. All
 //! that reads takes input from anybody: it never panics, and needs no more memory than the input's length
 //! allows.
 //!
@@ -60,35 +62,43 @@ use serde::{Deserialize, Serialize};
 mod aggregatable;
 mod aggregatable_body;
 mod aggregatable_debug;
+mod aggregatable_reader;
 mod endpoint;
 mod event_level;
+mod event_level_reader;
 mod json;
 mod key;
 mod key_set;
 mod payload;
 mod payload_reader;
 mod private_key_set;
+mod received;
 mod seal;
 mod shared_info;
 mod shared_info_reader;
 mod stored;
 mod time;
 mod verbose;
+mod verbose_reader;
 
 pub use aggregatable::AggregatableReport;
 pub use aggregatable_debug::AggregatableDebugReport;
+pub use aggregatable_reader::ReceivedAggregatableReport;
 pub use endpoint::Endpoint;
 pub use event_level::EventLevelReport;
+pub use event_level_reader::ReceivedEventLevelReport;
 pub use key::{KeyIdTooLong, PrivateKey, PublicKey};
 pub use key_set::{KeyDraw, KeySet, KeySetError, UniformKey};
 pub use payload::Contribution;
 pub use payload_reader::{Payload, PayloadError, PayloadErrorKind};
 pub use private_key_set::PrivateKeySet;
+pub use received::BodyError;
 pub use seal::{OpenError, SealError, SealedPayload};
 pub use shared_info::{Api, SharedInfo, Version};
 pub use shared_info_reader::SharedInfoError;
 pub use time::{Duration, Time};
 pub use verbose::{VerboseDebugData, VerboseDebugReport};
+pub use verbose_reader::{ReceivedVerboseDebugData, ReceivedVerboseDebugReport};
 
 /// The external ID of a report: a random (version 4) UUID.
 pub type ReportId = uuid::Uuid;

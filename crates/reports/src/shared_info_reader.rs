@@ -132,7 +132,7 @@ fn string<'a>(value: Option<&'a Value>, key: &'static str) -> Result<&'a str, Sh
     present(value, key)?.as_str().ok_or(SharedInfoError::Invalid(key))
 }
 
-fn time(value: &Value, key: &'static str) -> Result<Time, SharedInfoError> {
+pub(crate) fn time(value: &Value, key: &'static str) -> Result<Time, SharedInfoError> {
     const MAX_SECS: i64 = 8_640_000_000_000;
     let millis = match value {
         Value::String(text) => {

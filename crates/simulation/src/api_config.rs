@@ -109,6 +109,8 @@ fn apply(setup: &mut Setup, name: &str, value: &Value) -> Result<(), &'static st
             config.null_report_rate_including_source_registration_time = probability(value)?;
         }
         "aggregation_coordinator_origins" => config.vendor.coordinators = coordinators(value)?,
+        "no_noise" => config.test.no_noise = boolean(value)?,
+        "no_delay" => config.test.no_delay = boolean(value)?,
         "retry_after_new_navigation" => setup.navigation_retry = navigation_retry(value)?,
         "needs_cross_app_web" => setup.os_supported = boolean(value)?,
         // Features that cases ask for, and that are always there.

@@ -38,7 +38,7 @@ fn parameters_have_the_defaults_that_are_told() {
         assert_eq!(setup, Setup::default(), "{name} is not {default}");
         told += 1;
     }
-    assert_eq!(told, 29, "parameters with defaults that can be written");
+    assert_eq!(told, 31, "parameters with defaults that can be written");
 }
 
 #[test]
@@ -58,4 +58,31 @@ fn unknown_parameters_are_errors() {
         let overrides = Map::from_iter([(name.to_owned(), Value::Bool(true))]);
         assert!(apply_api_config(&mut Setup::default(), &overrides).is_err(), "{name:?}");
     }
+}
+
+#[test]
+fn what_a_test_takes_away_is_taken_away() {
+    let json = r#"{"input": {"registrations": [
+        {"timestamp": "0",
+         "registration_request": {"context_origin": "https://news.test", "Attribution-Reporting-Eligible": "navigation-source"},
+         "responses": [{
+            "url": "https://ads.test", "randomized_response": [],
+            "response": {"Attribution-Reporting-Register-Source": {"destination": "https://shop.test"}}}]},
+        {"timestamp": "1000",
+         "registration_request": {"context_origin": "https://shop.test"},
+         "responses": [{
+            "url": "https://ads.test",
+            "response": {"Attribution-Reporting-Register-Trigger": {"event_trigger_data": [{}]}}}]}
+    ]}}"#;
+    let case: Case<'_> = serde_json::from_str(json).expect("a case");
+    let times = |no_noise: bool, no_delay: bool| {
+        let mut setup = Setup::default();
+        let switches = [("no_noise".to_owned(), no_noise.into()), ("no_delay".to_owned(), no_delay.into())];
+        apply_api_config(&mut setup, &Map::from_iter(switches)).expect("known");
+        let run = run_case(&case, &setup, Noise::Recorded).expect("it can be played");
+        run.reports.iter().map(|report| report["report_time"].clone()).collect::<Vec<_>>()
+    };
+    assert!(times(false, false).is_empty() && times(false, true).is_empty(), "noised, to no report");
+    assert_eq!(times(true, false), ["172800000"]);
+    assert_eq!(times(true, true), ["1000"]);
 }

@@ -21,6 +21,9 @@ pub enum JournalError {
         /// The profile's directory.
         path: PathBuf,
     },
+    /// The user agent was shut down, and has let go of its profile.
+    #[error("the profile is closed")]
+    Closed,
     /// A newer version of the program has written it.
     #[error(
         "{} was written by a newer Ascribe (version {version} of the format; this one knows {known}); \

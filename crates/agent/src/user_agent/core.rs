@@ -19,7 +19,8 @@ use crate::{Agent, Clock, Courier, Journal, JournalError, Registration, clock::T
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Stored(ReportKey),
-    Debug(DebugReport),
+    /// With the moment of what it tells.
+    Debug(DebugReport, Time),
 }
 
 /// More debug reports than this do not wait to be sent: a page can cause any number of them.
@@ -40,6 +41,8 @@ pub(super) struct Core {
     pub(super) jobs: VecDeque<Job>,
     pub(super) workers: usize,
     pub(super) stopped: bool,
+    /// The profile may be opened by others: nothing can be stored any more.
+    pub(super) closed: bool,
     /// The first failure to write the journal since it was last asked for; nothing is sent until then.
     pub(super) failure: Option<JournalError>,
     /// The engine has changed, and the journal has not.
@@ -81,6 +84,7 @@ impl Core {
             jobs: VecDeque::new(),
             workers: 0,
             stopped: false,
+            closed: false,
             failure: None,
             ahead: false,
             deletions: 0,
@@ -107,7 +111,7 @@ impl Core {
         self.store(&changes)?;
         self.unsynced |= !changes.is_empty();
         for report in debug_reports {
-            self.queue_debug_report(report);
+            self.queue_debug_report(report, time);
         }
         Ok(Stored { time, outcome, trace, draws })
     }
@@ -119,11 +123,12 @@ impl Core {
                 agent.engine_mut().register_trigger(&trigger, now, draws)
             };
             let Stored { time, outcome, trace, draws } = self.input(register)?;
-            let NewTrigger { reporting_origin, destination, .. } = trigger;
+            let NewTrigger { reporting_origin, destination, registration, .. } = trigger;
             self.tell(Event::TriggerAttributed {
                 time,
                 reporting_origin,
                 destination,
+                registration: Box::new(registration),
                 outcome,
                 trace,
                 draws,
@@ -167,8 +172,11 @@ impl Core {
         error
     }
 
-    /// Replays the journal, if the engine is ahead of it.
+    /// Replays the journal, if the engine is ahead of it. Whatever is to be stored begins so.
     pub(super) fn catch_up(&mut self) -> Result<(), JournalError> {
+        if self.closed {
+            return Err(JournalError::Closed);
+        }
         if self.ahead {
             let changes = self.journal.changes()?;
             let config = self.agent.engine().config().clone();
@@ -224,6 +232,18 @@ impl Core {
         keep(&mut self.time, &mut self.journal)
     }
 
+    /// Lets go of the profile, if there is one, whoever still holds the user agent.
+    pub(super) fn close(&mut self) -> Result<(), JournalError> {
+        if self.closed || !self.journal.is_on_disk() {
+            return Ok(());
+        }
+        self.keep_clock()?;
+        self.journal.sync()?;
+        self.journal = Journal::in_memory()?;
+        self.closed = true;
+        Ok(())
+    }
+
     pub(super) fn tell(&self, event: Event) {
         // Nobody has to look on.
         let _ = self.events.send(event);
@@ -248,15 +268,16 @@ impl Core {
         });
     }
 
-    fn queue_debug_report(&mut self, report: DebugReport) {
+    fn queue_debug_report(&mut self, report: DebugReport, due: Time) {
         if self.waiting_debug_reports < MAX_WAITING_DEBUG_REPORTS {
             self.waiting_debug_reports += 1;
-            self.jobs.push_back(Job::Debug(report));
+            self.jobs.push_back(Job::Debug(report, due));
         } else {
             let outcome = SendOutcome::Dropped { error: AttemptError::TooMany, kept: false };
             let time = self.time.now();
             self.log_sent(SentReport {
                 time,
+                due,
                 report: Report::Debug(report),
                 attempt: 1,
                 body: None,
@@ -273,7 +294,7 @@ impl Core {
         }
         let job = if self.stopped { None } else { self.jobs.pop_front() };
         match job {
-            Some(Job::Debug(_)) => self.waiting_debug_reports -= 1,
+            Some(Job::Debug(..)) => self.waiting_debug_reports -= 1,
             Some(Job::Stored(_)) => {}
             None => self.workers -= 1,
         }
@@ -287,7 +308,7 @@ impl Core {
                 courier.put_back(*key);
                 false
             }
-            Job::Debug(_) => true,
+            Job::Debug(..) => true,
         });
     }
 
@@ -295,11 +316,11 @@ impl Core {
     pub(super) fn forget_waiting(&mut self, mut cleared: impl FnMut(&SuitableOrigin) -> bool) {
         let mut forgotten = 0;
         self.jobs.retain(|job| match job {
-            Job::Debug(report) if cleared(Report::Debug(report.clone()).reporting_origin()) => {
+            Job::Debug(report, _) if cleared(Report::Debug(report.clone()).reporting_origin()) => {
                 forgotten += 1;
                 false
             }
-            Job::Debug(_) | Job::Stored(_) => true,
+            Job::Debug(..) | Job::Stored(_) => true,
         });
         self.waiting_debug_reports -= forgotten;
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use ascribe_engine::{DebugReport, ReportKey};
+use ascribe_reports::Time;
 use rand_chacha::ChaCha20Rng;
 
 use super::{
@@ -44,7 +45,7 @@ impl Shared {
         while let Some(job) = self.next_job() {
             match job {
                 Job::Stored(key) => self.deliver_stored(key).await,
-                Job::Debug(report) => self.deliver_debug(report).await,
+                Job::Debug(report, due) => self.deliver_debug(report, due).await,
             }
         }
         counted.ended = true;
@@ -101,7 +102,7 @@ impl Shared {
         }
     }
 
-    async fn deliver_debug(&self, report: DebugReport) {
+    async fn deliver_debug(&self, report: DebugReport, due: Time) {
         let report = Report::Debug(report);
         let (mut rng, ready, deletions) = {
             let mut core = self.lock();
@@ -124,7 +125,7 @@ impl Shared {
         let mut core = self.lock();
         if core.deletions == deletions {
             let time = core.time.now();
-            core.log_sent(SentReport { time, report, attempt: 1, body, outcome });
+            core.log_sent(SentReport { time, due, report, attempt: 1, body, outcome });
         }
     }
 
@@ -206,11 +207,12 @@ fn settle(
         core.courier.put_back(key);
         return Err(error);
     }
-    if core.agent.engine().state().report(key).is_none() {
+    let Some(stored) = core.agent.engine().state().report(key) else {
         // It was cleared while it was on its way: nothing of it is kept.
         core.courier.put_back(key);
         return Ok(());
-    }
+    };
+    let due = stored.report.report_time();
     let engine = core.agent.engine_mut();
     let (effects, error) = match answered {
         Ok(status) => (core.courier.delivered(engine, key).map(|()| SendOutcome::Answered(status)), None),
@@ -239,6 +241,6 @@ fn settle(
         *kept = true;
     }
     core.store(&effects.changes)?;
-    core.log_sent(SentReport { time, report, attempt, body, outcome });
+    core.log_sent(SentReport { time, due, report, attempt, body, outcome });
     Ok(())
 }

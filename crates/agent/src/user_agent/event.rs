@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use ascribe_engine::{TestSwitches, Trace, TriggerOutcome};
-use ascribe_headers::{Coordinator, Site, SuitableOrigin};
+use ascribe_headers::{Coordinator, Site, SuitableOrigin, TriggerRegistration};
 use ascribe_reports::Time;
 
 use super::{RecordedDraws, Report};
@@ -23,6 +23,8 @@ pub enum Event {
         reporting_origin: SuitableOrigin,
         /// The site of the page that it was registered on.
         destination: Site,
+        /// What its header says.
+        registration: Box<TriggerRegistration>,
         /// What became of it.
         outcome: TriggerOutcome,
         /// What was considered; empty unless the configuration asks to explain.
@@ -54,8 +56,15 @@ pub enum Event {
         /// Why.
         error: KeysError,
     },
-    /// Data was deleted.
+    /// The user deleted data.
     Cleared(Time),
+    /// A reporting origin deleted its data.
+    SiteDataCleared {
+        /// When.
+        time: Time,
+        /// Which.
+        reporting_origin: SuitableOrigin,
+    },
     /// It is this moment now.
     ClockAdvanced(Time),
     /// What a test takes away has changed.
@@ -79,6 +88,10 @@ pub struct Registered {
     pub context_origin: SuitableOrigin,
     /// The origin that responded.
     pub reporting_origin: SuitableOrigin,
+    /// Whether it came from a fenced frame.
+    pub fenced: bool,
+    /// Whether the origin that responded has access to third-party cookies on the page.
+    pub cookie_based_debug_allowed: bool,
     /// What became of it.
     pub registration: Registration,
     /// What was considered; empty unless the configuration asks to explain.
@@ -93,6 +106,8 @@ pub struct Registered {
 pub struct SentReport {
     /// When it ended.
     pub time: Time,
+    /// When the report was to be sent: at first, if this is not the first attempt.
+    pub due: Time,
     /// The report, in clear.
     pub report: Report,
     /// Which attempt it was; from 1.

@@ -93,6 +93,9 @@ impl UserAgent {
 
     /// Sends nothing more. What is on its way is abandoned and, if it is stored, sent again when the profile is
     /// opened next, under the same ID. Without it, a profile stays in use until what is on its way is answered.
+    ///
+    /// A profile in a directory can be opened again then; what would have to be stored is
+    /// [`JournalError::Closed`].
     pub async fn shutdown(&self) {
         self.0.lock().stopped = true;
         self.0.wake.notify_one();
@@ -103,7 +106,7 @@ impl UserAgent {
         // Tasks that ended before they began have not said so.
         core.workers = 0;
         self.0.idle.notify_waiters();
-        if let Err(error) = core.keep_clock().and_then(|()| core.journal.sync()) {
+        if let Err(error) = core.close() {
             tracing::warn!(%error, "the clock could not be kept");
         }
     }
@@ -112,6 +115,9 @@ impl UserAgent {
 impl Core {
     /// The failure of the journal that kept reports from leaving, once.
     fn check(&mut self) -> Result<(), JournalError> {
+        if self.closed {
+            return Err(JournalError::Closed);
+        }
         self.failure.take().map_or(Ok(()), Err)
     }
 

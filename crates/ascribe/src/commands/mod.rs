@@ -1,10 +1,16 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
+mod aggregate;
+mod browser;
+mod browser_options;
+mod budget;
+mod collector;
 mod completions;
 mod man;
 mod privacy;
 mod simulate;
 mod validate;
+mod visit;
 
 use clap::Subcommand;
 
@@ -21,9 +27,14 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Browser(browser::Args),
+    Visit(visit::Args),
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
+    Collector(collector::Args),
+    Aggregate(aggregate::Args),
+    Budget(budget::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -31,9 +42,14 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
+            Self::Browser(args) => browser::run(args, output),
+            Self::Visit(args) => visit::run(args, output),
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
+            Self::Collector(args) => collector::run(args, output),
+            Self::Aggregate(args) => aggregate::run(args, output),
+            Self::Budget(args) => budget::run(args, output),
             Self::Completions(args) => completions::run(args, output),
             Self::Man(args) => man::run(args, output),
         }

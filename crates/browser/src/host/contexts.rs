@@ -61,6 +61,19 @@ impl Host {
         std::iter::once((None, contexts.default.clone())).chain(others).collect()
     }
 
+    /// Sends nothing more, and lets go of the profile.
+    pub(crate) async fn shut_down(&self) {
+        for (_, agent) in self.agents() {
+            agent.shutdown().await;
+        }
+    }
+
+    /// The same, without waiting for it.
+    pub(crate) fn shut_down_soon(&self) {
+        let host = self.clone();
+        self.runtime().spawn(async move { host.shut_down().await });
+    }
+
     pub(super) fn is_default_context(&self, context: &str) -> bool {
         self.contexts().default_name.as_deref() == Some(context)
     }

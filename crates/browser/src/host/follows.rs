@@ -184,7 +184,7 @@ impl Host {
                 else {
                     return;
                 };
-                let owner = Arc::new(self.owner(&frame, None));
+                let owner = Arc::new(self.owner(&frame, None, None));
                 let surface = if surface == "window" { Surface::WindowOpen } else { Surface::Link };
                 if let Ok(n) = n.parse() {
                     self.follows().begin(n, Begun { owner, surface, at: Instant::now() });

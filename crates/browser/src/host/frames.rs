@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ascribe_agent::{Container, NavigationId, PermissionsPolicy};
+use ascribe_headers::SuitableOrigin;
 use url::Url;
 
 use crate::cdp::SessionId;
@@ -68,11 +69,22 @@ impl Document {
 }
 
 impl Frame {
-    /// The document that a request is of.
-    pub(super) fn document_of(&self, loader: Option<&LoaderId>) -> &Document {
-        let previous =
-            self.previous.as_ref().filter(|previous| loader.is_some() && previous.loader.as_ref() == loader);
-        previous.unwrap_or(&self.document)
+    /// The document that a request is of. A document that has been left says nothing of its last requests: they have
+    /// its origin for a referrer, which no other document could say.
+    pub(super) fn document_of(
+        &self,
+        loader: Option<&LoaderId>,
+        referrer: Option<&SuitableOrigin>,
+    ) -> &Document {
+        let is_of = |document: &Document| match (loader, referrer) {
+            (Some(_), _) => document.loader.as_ref() == loader,
+            (None, Some(referrer)) => document.origin == referrer.to_string(),
+            (None, None) => false,
+        };
+        match &self.previous {
+            Some(previous) if is_of(previous) && !is_of(&self.document) => previous,
+            _ => &self.document,
+        }
     }
 }
 
@@ -195,12 +207,19 @@ impl Host {
         let coming = self.coming().take(&id, &info.url).unwrap_or_default();
         let before = self.frames().commit(info, coming, session);
         self.questions().forget(&id);
+        let left = self.requests().left_behind(&id, Some(&loader));
+        left.into_iter().for_each(|request| self.ends_soon(request));
         if is_main {
             self.page_navigated(&id, &loader, unreachable);
             if let Some(landing) = before.landing {
-                self.left(&Arc::new(self.owner(&id, None)), landing);
+                self.left(&Arc::new(self.owner(&id, None, None)), landing);
             }
         }
+    }
+
+    /// Whether another document is on its way to the page of a frame.
+    pub(crate) fn is_navigating(&self, frame: &FrameId) -> bool {
+        self.frames().is_suspended(frame)
     }
 
     /// A navigation of a frame begins, or is over.
@@ -214,6 +233,8 @@ impl Host {
         // A frame that is swapped goes on in another process.
         if detached.reason != "swap" {
             self.frames().remove(&detached.frame_id);
+            let left = self.requests().left_behind(&detached.frame_id, None);
+            left.into_iter().for_each(|request| self.ends_soon(request));
         }
     }
 }

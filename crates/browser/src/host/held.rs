@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cdp::Client;
+use crate::cdp::{Client, Reply};
 
 use super::protocol::Header;
 
@@ -30,9 +30,10 @@ impl Held {
         Self { client: client.clone(), id: Some(Arc::clone(id)) }
     }
 
-    /// Sends the request, with other headers if there are any; its response is held again if asked for.
-    pub(super) fn send(mut self, headers: Option<Vec<Header>>, intercept_response: bool) {
-        self.proceed(headers, intercept_response);
+    /// Sends the request, with other headers if there are any; its response is held again if asked for. Chromium
+    /// refuses when the request is gone, with its frame.
+    pub(super) fn send(mut self, headers: Option<Vec<Header>>, intercept_response: bool) -> Option<Reply> {
+        self.proceed(headers, intercept_response)
     }
 
     /// The request fails before anything of it reaches the wire.
@@ -45,15 +46,15 @@ impl Held {
         );
     }
 
-    fn proceed(&mut self, headers: Option<Vec<Header>>, intercept_response: bool) {
-        let Some(request_id) = self.id.take() else { return };
+    fn proceed(&mut self, headers: Option<Vec<Header>>, intercept_response: bool) -> Option<Reply> {
+        let request_id = self.id.take()?;
         let params = Continue { request_id: &request_id, headers, intercept_response };
-        self.client.tell(None, "Fetch.continueRequest", params);
+        Some(self.client.ask(None, "Fetch.continueRequest", params))
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.proceed(None, false);
+        drop(self.proceed(None, false));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Spec: "set Attribution Reporting headers", and where the monkeypatches of HTML and Fetch set a request's
 //! eligibility. Here it is found out:
+//! 0. what is of the program's own page has nothing to do with it ([`super::exempt`]);
 //! 1. a redirect is what the hop before it was;
 //! 2. a marker of the shim in the fragment says it;
 //! 3. for the document of a page, the page that may have led there is asked ([`super::documents`]);
@@ -11,10 +12,13 @@
 use std::{sync::Arc, time::Duration};
 
 use ascribe_agent::NavigationId;
-use ascribe_headers::{Eligibility, HeaderName};
+use ascribe_headers::{Eligibility, HeaderName, SuitableOrigin};
 use tokio::time::timeout;
 
-use crate::{Diagnosis, Surface};
+use crate::{
+    Diagnosis, Surface,
+    cdp::{ProtocolError, Reply},
+};
 
 use super::{
     Host,
@@ -32,6 +36,9 @@ use super::{
 /// otherwise.
 const ANNOUNCEMENT: Duration = Duration::from_millis(250);
 
+/// Chromium says at once whether it goes on with a request.
+const ANSWER: Duration = Duration::from_secs(10);
+
 impl RequestPaused {
     /// The name that all hops of the request have.
     pub(super) fn id(&self) -> Arc<str> {
@@ -44,6 +51,18 @@ impl RequestPaused {
 
     fn is_response(&self) -> bool {
         self.response_status_code.is_some() || self.response_error_reason.is_some()
+    }
+
+    /// Whether it asks if another request may be made. It has that one's fragment, and may register nothing.
+    fn is_preflight(&self) -> bool {
+        // Which only the browser can say.
+        let asks = || self.header("access-control-request-method").is_some();
+        self.resource_type == ResourceType::Preflight || (self.request.method == "OPTIONS" && asks())
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.request.headers.iter();
+        headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str())
     }
 
     /// The headers of the API that the page has set itself.
@@ -89,10 +108,15 @@ impl Host {
     fn begin(&self, paused: RequestPaused, held: Held) {
         let announced = self.announcements().of(&paused.id());
         let element = announced.as_ref().map(|announced| announced.element).unwrap_or_default();
-        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref()));
+        let referrer = paused.header("referer").and_then(|referrer| SuitableOrigin::parse(referrer).ok());
+        let owner = Arc::new(self.owner(&paused.frame_id, announced.as_ref(), referrer.as_ref()));
+        let Some(held) = self.exempt_from_rules(&paused, held, &owner) else { return };
         let forged: Vec<_> = paused.forged().map(|header| Diagnosis::HeaderSetByPage { header }).collect();
         if !forged.is_empty() {
             self.diagnose(&owner, &paused, Surface::Subresource, Eligibility::Unset, forged);
+        }
+        if paused.is_preflight() {
+            return self.go_on(&paused, held, None, false);
         }
         if let Some(marker) = self.secret().marker(&paused.request.url_fragment) {
             return self.marked(&paused, held, owner, marker);
@@ -191,17 +215,23 @@ impl Host {
     pub(super) fn track(&self, paused: &RequestPaused, held: Held, mut request: Request) {
         request.blocks_parser = paused.resource_type.blocks_parsers();
         let (eligibility, surface) = (request.eligibility, request.surface);
-        let owner = Arc::clone(&request.owner);
-        let id = paused.id();
-        let displaced = self.requests().begin(&id, request, &paused.request.url);
+        let (owner, is_told_of) = (Arc::clone(&request.owner), !intercepts(surface));
+        let displaced = self.requests().begin(&paused.id(), request, &paused.request.url);
         if let Some(displaced) = displaced {
             self.forgotten(&displaced);
         }
         self.go_on(paused, held, sent(surface, eligibility), intercepts(surface));
-        let is_watched = owner.session.as_ref().is_some_and(|session| self.targets().get(session).is_some());
-        if !is_watched && !intercepts(surface) {
-            // Its page or worker is gone already: nobody will say how it ends.
-            self.ends_soon(id);
+        // Only now: a page that goes after this takes its requests along.
+        if is_told_of && self.is_gone(&owner) {
+            self.ends_soon(paused.id());
+        }
+    }
+
+    /// Whether nobody is left who would tell of a request's end.
+    fn is_gone(&self, owner: &Owner) -> bool {
+        match &owner.session {
+            Some(session) => self.targets().get(session).is_none(),
+            None => owner.standing == Err(super::owner::Barrier::Unknown),
         }
     }
 
@@ -209,7 +239,7 @@ impl Host {
     fn go_on(&self, paused: &RequestPaused, held: Held, eligibility: Option<Eligibility>, intercept: bool) {
         let set = eligibility.and_then(|eligibility| self.request_headers(eligibility));
         if set.is_none() && paused.forged().next().is_none() {
-            return held.send(None, intercept);
+            return self.sent(paused, held.send(None, intercept));
         }
         let kept = paused.request.headers.iter().filter(|(name, _)| HeaderName::from_name(name).is_none());
         let kept = kept.map(|(name, value)| Header {
@@ -220,7 +250,18 @@ impl Host {
             let header = |name: HeaderName, value| Header { name: name.as_str().to_owned(), value };
             [header(HeaderName::Eligible, set.eligible), header(HeaderName::Support, set.support)]
         });
-        held.send(Some(kept.chain(set).collect()), intercept);
+        self.sent(paused, held.send(Some(kept.chain(set).collect()), intercept));
+    }
+
+    /// A request whose frame has gone meanwhile is not sent, and nobody will say how it ends.
+    fn sent(&self, paused: &RequestPaused, sent: Option<Reply>) {
+        let Some(sent) = sent else { return };
+        let (host, id) = (self.clone(), paused.id());
+        self.spawn(async move {
+            if let Err(ProtocolError::Refused { .. }) = sent.within::<serde_json::Value>(ANSWER).await {
+                host.ended(&id);
+            }
+        });
     }
 }
 
@@ -231,7 +272,7 @@ fn sent(surface: Surface, eligibility: Eligibility) -> Option<Eligibility> {
 
 /// Whether the responses are held too. That costs time, so that it is done only where the events of the page may
 /// not tell all: for documents, whose headers count before they are shown, and for what may outlive its page.
-fn intercepts(surface: Surface) -> bool {
+pub(super) fn intercepts(surface: Surface) -> bool {
     surface.is_background()
         || matches!(surface, Surface::Link | Surface::WindowOpen | Surface::Navigation | Surface::Fetch)
 }

@@ -56,8 +56,14 @@ impl Barrier {
 }
 
 impl Host {
-    /// Who makes a request, by the frame that Chromium names and by what its process said.
-    pub(super) fn owner(&self, frame: &FrameId, announced: Option<&Announced>) -> Owner {
+    /// Who makes a request, by the frame that Chromium names and by what its process said; where it said nothing, by
+    /// the origin that refers to the URL.
+    pub(super) fn owner(
+        &self,
+        frame: &FrameId,
+        announced: Option<&Announced>,
+        referrer: Option<&SuitableOrigin>,
+    ) -> Owner {
         let (context, worker) = {
             let targets = self.targets();
             let by_session = announced.and_then(|announced| targets.get(&announced.session));
@@ -71,7 +77,7 @@ impl Host {
             _ => frame,
         };
         let loader = announced.map(|announced| &announced.loader).filter(|loader| !loader.is_empty());
-        let mut owner = match self.of_frame(frame, loader) {
+        let mut owner = match self.of_frame(frame, loader, referrer) {
             Some(owner) => owner,
             None => of_worker(frame, worker.as_ref().map(|(_, _, url)| url.as_str())),
         };
@@ -86,12 +92,17 @@ impl Host {
         owner
     }
 
-    fn of_frame(&self, id: &FrameId, loader: Option<&LoaderId>) -> Option<Owner> {
+    fn of_frame(
+        &self,
+        id: &FrameId,
+        loader: Option<&LoaderId>,
+        referrer: Option<&SuitableOrigin>,
+    ) -> Option<Owner> {
         let (session, document, top, fenced) = {
             let frames = self.frames();
             let frame = frames.get(id)?;
             let (_, top) = frames.top(id)?;
-            let document = frame.document_of(loader).clone();
+            let document = frame.document_of(loader, referrer).clone();
             let top = if frame.parent.is_none() { document.clone() } else { top.document.clone() };
             (Arc::clone(&frame.session), document, top, frame.fenced)
         };

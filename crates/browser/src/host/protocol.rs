@@ -157,6 +157,7 @@ pub(super) struct PausedRequest {
     /// With its `#`.
     #[serde(default)]
     pub(super) url_fragment: String,
+    pub(super) method: String,
     pub(super) headers: serde_json::Map<String, serde_json::Value>,
 }
 

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use ascribe_agent::{NavigationId, Registration, Request, Response, ResponseHeaders, UserAgent};
+use ascribe_agent::{NavigationId, Request, Responded, Response, ResponseHeaders, UserAgent};
 use ascribe_headers::{Eligibility, HeaderName, SuitableOrigin};
 use tokio::sync::{Notify, broadcast, mpsc};
 
@@ -171,10 +171,11 @@ impl Host {
             (Ok(context_origin), Ok(reporting_origin)) => {
                 attempt.diagnosis = Diagnosis::ineligible(answered.eligibility, &answered.headers);
                 match self.respond(&agent, answered, context_origin, reporting_origin) {
-                    Ok((time, registration)) => {
-                        attempt.time = time;
-                        attempt.diagnosis.extend(Diagnosis::of(&registration));
-                        attempt.registration = Some(registration);
+                    Ok(responded) => {
+                        attempt.time = responded.time;
+                        attempt.diagnosis.extend(Diagnosis::of(&responded.registration));
+                        attempt.registration = Some(responded.registration.clone());
+                        attempt.responded = Some(responded);
                     }
                     Err(why) => attempt.diagnosis.push(Diagnosis::NotStored { why }),
                 }
@@ -189,7 +190,7 @@ impl Host {
         answered: &Answered,
         context_origin: &SuitableOrigin,
         reporting_origin: SuitableOrigin,
-    ) -> Result<(ascribe_reports::Time, Registration), String> {
+    ) -> Result<Responded, String> {
         let header = |name: HeaderName| value(&answered.headers, name.as_str()).map(String::into_bytes);
         let [register_source, register_trigger, register_os_source, register_os_trigger, info] = [
             header(HeaderName::RegisterSource),
@@ -217,8 +218,7 @@ impl Host {
             cookie_based_debug_allowed: same_site || self.cookies() == ThirdPartyCookies::Allow,
             headers,
         };
-        let registered = agent.respond(&request, &response).map_err(|error| error.to_string())?;
-        Ok((registered.time, registered.registration.clone()))
+        agent.respond(&request, &response).map_err(|error| error.to_string())
     }
 
     pub(super) fn background_request_started(&self, owner: &Arc<Owner>, navigation: NavigationId) {
@@ -278,6 +278,7 @@ impl Answered {
             eligibility: self.eligibility,
             headers: self.headers.clone(),
             registration: None,
+            responded: None,
             diagnosis: Vec::new(),
         }
     }

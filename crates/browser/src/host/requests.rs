@@ -7,7 +7,12 @@ use std::{
 
 use ascribe_agent::NavigationId;
 
-use super::{owner::Owner, protocol::FrameId, request::Request};
+use super::{
+    intercept::intercepts,
+    owner::Owner,
+    protocol::{FrameId, LoaderId},
+    request::Request,
+};
 
 /// Every request that the host knows of, by its name in the protocol's Network domain.
 #[derive(Default)]
@@ -108,6 +113,19 @@ impl Requests {
     /// How many have not come to their end.
     pub(super) fn under_way(&self) -> usize {
         self.requests.values().filter(|request| !request.ended).count()
+    }
+
+    /// The requests of a frame's documents other than the given one, save those that outlive their page: of them
+    /// the process that made them may tell nothing any more.
+    pub(super) fn left_behind(&self, frame: &FrameId, present: Option<&LoaderId>) -> Vec<Arc<str>> {
+        let left = |request: &Request| {
+            let owner = &request.owner;
+            !request.ended
+                && !intercepts(request.surface)
+                && owner.frame == *frame
+                && (present.is_none() || owner.loader.as_ref() != present)
+        };
+        self.requests.iter().filter(|(_, request)| left(request)).map(|(id, _)| Arc::clone(id)).collect()
     }
 
     /// The requests of a session that is gone: nobody will say how they end.

@@ -98,7 +98,7 @@ impl Host {
         };
         let Some(frame) = supposed else { return };
         let announced = self.announcements().of(&id);
-        let owner = Arc::new(self.owner(&frame, announced.as_ref()));
+        let owner = Arc::new(self.owner(&frame, announced.as_ref(), None));
         if let Some(request) = self.requests().get(&id) {
             request.owner = owner;
             request.is_provisional = false;

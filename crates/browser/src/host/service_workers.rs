@@ -60,7 +60,7 @@ impl Host {
                 self.announcements().with_service_worker(url, |of, frame| of == *kind && is_of_origin(frame))
             };
             if let Some((_, frame, announced)) = found {
-                return Some((Arc::new(self.owner(&frame, Some(&announced))), announced.element));
+                return Some((Arc::new(self.owner(&frame, Some(&announced), None)), announced.element));
             }
         }
         None

@@ -22,6 +22,8 @@ pub(super) struct Targets {
     sessions: HashMap<SessionId, Target>,
     /// By the target's id; made when somebody asks for a page, or when it attaches.
     pages: HashMap<Arc<str>, watch::Sender<PageState>>,
+    /// How many pages there have been.
+    opened: u64,
 }
 
 /// A page, an out-of-process frame, or a worker.
@@ -49,7 +51,12 @@ pub(super) enum Kind {
 /// What a page is doing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageState {
+    /// How many pages there were before it.
+    pub(crate) number: u64,
     /// The session with it, once attached to.
+    attached: Option<SessionId>,
+    /// The same, once it has what it needs. A navigation to another process before that would leave
+    /// it without.
     pub(crate) session: Option<SessionId>,
     /// Its document.
     pub(crate) loader: Option<LoaderId>,
@@ -93,7 +100,11 @@ impl Targets {
     }
 
     fn page(&mut self, id: &Arc<str>) -> &watch::Sender<PageState> {
-        self.pages.entry(Arc::clone(id)).or_insert_with(|| watch::channel(PageState::default()).0)
+        let (pages, opened) = (&mut self.pages, &mut self.opened);
+        pages.entry(Arc::clone(id)).or_insert_with(|| {
+            *opened += 1;
+            watch::channel(PageState { number: *opened - 1, ..PageState::default() }).0
+        })
     }
 }
 
@@ -117,15 +128,13 @@ impl Host {
         self.targets().page(id).subscribe()
     }
 
-    /// The pages that are attached to.
+    /// The pages that are attached to, in the order in which they were opened.
     pub(crate) fn page_ids(&self) -> Vec<Arc<str>> {
         let targets = self.targets();
-        targets
-            .pages
-            .iter()
-            .filter(|(_, page)| page.borrow().session.is_some())
-            .map(|(id, _)| Arc::clone(id))
-            .collect()
+        let attached = targets.pages.iter().filter(|(_, page)| page.borrow().attached.is_some());
+        let mut pages: Vec<_> = attached.map(|(id, page)| (page.borrow().number, Arc::clone(id))).collect();
+        pages.sort_unstable();
+        pages.into_iter().map(|(_, id)| id).collect()
     }
 
     pub(super) fn attached(&self, attached: AttachedToTarget) {
@@ -143,15 +152,15 @@ impl Host {
             self.first_context(info.browser_context_id.as_ref());
             self.frames().hosted(&info, &session);
         }
-        self.prepare(&session, kind);
         if kind == Kind::Page {
-            let mut targets = self.targets();
-            targets.page(&info.target_id).send_modify(|state| state.session = Some(session));
+            let attached = Some(Arc::clone(&session));
+            self.targets().page(&info.target_id).send_modify(|state| state.attached = attached);
         }
+        self.prepare(&session, &info.target_id, kind);
     }
 
     /// Gives a target what it needs, and lets it run.
-    fn prepare(&self, session: &SessionId, kind: Kind) {
+    fn prepare(&self, session: &SessionId, id: &Arc<str>, kind: Kind) {
         let tell = |method, params| self.client().tell(Some(session), method, params);
         if kind != Kind::Other {
             // Nothing is kept for later questions about bodies.
@@ -171,10 +180,14 @@ impl Host {
             tell("Runtime.addBinding", json!({"name": self.secret().binding()}));
             tell("Page.enable", json!({}));
             let tree = self.client().ask(Some(session), "Page.getFrameTree", json!({}));
-            let (host, session) = (self.clone(), Arc::clone(session));
+            let (host, session, id) = (self.clone(), Arc::clone(session), Arc::clone(id));
             tokio::spawn(async move {
+                // When this is answered, so is everything before it.
                 if let Ok(answer) = tree.within::<FrameTreeAnswer>(FRAME_TREE).await {
                     host.frames().found(answer.frame_tree, &session);
+                }
+                if kind == Kind::Page {
+                    host.page_is_ready(&id, session);
                 }
             });
         }
@@ -185,7 +198,7 @@ impl Host {
     fn shim(&self) -> String {
         let secret = self.secret();
         let config = json!({"secret": secret.as_str(), "binding": secret.binding(), "limit": SHIM_LIMIT});
-        format!("({SHIM})({config})")
+        self.exempt().unless_exempt(&format!("({SHIM})({config})"))
     }
 
     pub(super) fn detached(&self, detached: &DetachedFromTarget) {
@@ -210,7 +223,7 @@ impl Host {
     /// A page is closed: the navigation that landed on it has ended.
     fn page_left(&self, session: &SessionId) {
         let Some(id) = self.targets().get(session).map(|target| Arc::clone(&target.id)) else { return };
-        let owner = Arc::new(self.owner(&id, None));
+        let owner = Arc::new(self.owner(&id, None, None));
         if let Some(landing) = owner.landing {
             self.left(&owner, landing);
         }
@@ -223,10 +236,18 @@ impl Host {
         }
     }
 
+    fn page_is_ready(&self, id: &Arc<str>, session: SessionId) {
+        let targets = self.targets();
+        let page = targets.pages.get(id).filter(|page| page.borrow().attached.as_ref() == Some(&session));
+        if let Some(page) = page {
+            page.send_modify(|state| state.session = Some(session));
+        }
+    }
+
     fn page_is_gone(&self, id: &Arc<str>, session: &SessionId) {
         let mut targets = self.targets();
         let Some(page) = targets.pages.get(id) else { return };
-        if page.borrow().session.as_ref() == Some(session) {
+        if page.borrow().attached.as_ref() == Some(session) {
             page.send_modify(|state| state.gone = true);
             targets.pages.remove(id);
         }

@@ -78,6 +78,11 @@ impl Attributions {
         Some(others)
     }
 
+    /// Whether there is a record of an event-level report.
+    pub(crate) fn has_event(&self, report: ReportKey) -> bool {
+        self.of_report.contains_key(&(report, AttributionScope::Event))
+    }
+
     /// Adds a record.
     pub(crate) fn insert(&mut self, record: &AttributionRecord) {
         if let Some(report) = record.report {

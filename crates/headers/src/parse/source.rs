@@ -29,9 +29,9 @@ const MAX_EXPIRY: u32 = 30 * DAY;
 /// "Max settable event-level attributions per source".
 const MAX_EVENT_LEVEL_REPORTS: u32 = 20;
 /// "Max aggregation keys per source registration".
-const MAX_AGGREGATION_KEYS: usize = 20;
+const MAX_AGGREGATION_KEYS: usize = AggregationKeys::MAX;
 /// "Max length per aggregation key identifier", in bytes.
-const MAX_AGGREGATION_KEY_BYTES: usize = 25;
+const MAX_AGGREGATION_KEY_BYTES: usize = AggregationKeys::MAX_ID_BYTES;
 /// "Max named budgets per source registration".
 const MAX_NAMED_BUDGETS: usize = 25;
 /// "Max length per budget name for source", in bytes.

@@ -1,0 +1,218 @@
+//! `ascribe collector serve`.
+
+use std::future::Future;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use ascribe_collector::{
+    Chores, Clock, Collector, Housekeeping, Limits, Overload, Secret, Secrets, StoreLocation,
+};
+use clap::ValueEnum;
+use rand::TryRng;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::{BatchOptionArgs, Verdict, location, parse};
+use crate::output::Output;
+
+/// Serve registrations, and receive reports.
+///
+/// Reports are acknowledged when they are durable. Two listeners: one for the world, over TLS or behind a proxy
+/// that does TLS; one for those who run it, with /health, /ready and /metrics. SIGHUP reads the campaigns file
+/// again; SIGTERM and Ctrl-C end it once all that was received is stored.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    ascribe collector serve campaigns.toml\n  \
+    ascribe collector serve campaigns.toml --listen [::]:443 --tls-cert cert.pem --tls-key key.pem\n  \
+    ascribe collector serve campaigns.toml --store postgresql://collector@db/reports --batches s3://bucket/batches")]
+pub(super) struct Args {
+    /// The campaigns file.
+    file: PathBuf,
+
+    /// Where the world reaches it.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Where those who run it reach it.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    operations: SocketAddr,
+
+    /// A SQLite file, or the URL of a PostgreSQL database.
+    #[arg(long, value_name = "FILE|URL", default_value = "reports.db", value_parser = location)]
+    store: StoreLocation,
+
+    /// The secret that signs source event IDs; created if there is none. Given several times, the others are
+    /// previous ones, which are still recognized [default: the campaigns file's name with .secret].
+    #[arg(long, value_name = "FILE")]
+    secret: Vec<PathBuf>,
+
+    /// The certificate chain, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Where to put batches of aggregatable reports: a folder, or s3://, gs://, az://. None are made without.
+    #[arg(long, value_name = "PLACE")]
+    batches: Option<String>,
+
+    #[command(flatten)]
+    batch_options: BatchOptionArgs,
+
+    /// Delete reports after so many days.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    keep_days: Option<u32>,
+
+    /// The header in which a proxy tells the client's address, such as x-forwarded-for.
+    #[arg(long, value_name = "HEADER")]
+    client_address_header: Option<String>,
+
+    /// What happens to reports that cannot be stored now: browsers send again what was reset, and drop what was
+    /// answered 503. Behind a proxy, 503 it is.
+    #[arg(long, value_name = "HOW", default_value = "reset")]
+    overload: OverloadArg,
+
+    /// How many reports a second are taken from one client, in the long run; ten times as many at once.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    reports_per_second: u32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OverloadArg {
+    Reset,
+    Unavailable,
+}
+
+/// How often batches and old reports are looked for.
+const CHORES_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
+    log();
+    // Object stores take the default one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let secrets = secrets(&args)?;
+    let campaigns = parse(&args.file, secrets.clone())?;
+    for misfit in campaigns.check().misfits {
+        tracing::warn!(misfit, "what the campaigns file says does not fit");
+    }
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+        _ => None,
+    };
+    let limits = Limits {
+        client_address_header: args
+            .client_address_header
+            .as_deref()
+            .map(|name| name.parse().context("--client-address-header is no header's name"))
+            .transpose()?,
+        overload: match args.overload {
+            OverloadArg::Reset => Overload::Reset,
+            OverloadArg::Unavailable => Overload::Unavailable,
+        },
+        reports_per_second: args.reports_per_second,
+        burst: args.reports_per_second.saturating_mul(10),
+        ..Limits::default()
+    };
+    let batcher = args.batches.as_deref().map(|place| args.batch_options.batcher(place)).transpose()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let (public, operations) = runtime.block_on(async {
+        let bind = async |address| {
+            TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+        };
+        anyhow::Ok((bind(args.listen).await?, bind(args.operations).await?))
+    })?;
+    let collector = Collector::start(campaigns, args.store.clone(), limits, Clock::system())?;
+    let chores = Chores { every: CHORES_EVERY, batcher, keep_days: args.keep_days, clock: Clock::system() };
+    let housekeeping = Housekeeping::start(chores, args.store.clone(), runtime.handle().clone())?;
+    writeln!(output, "serving on {}, operations on {}", public.local_addr()?, operations.local_addr()?)?;
+    output.flush()?;
+    runtime.block_on(async {
+        let (end, ended) = tokio::sync::watch::channel(());
+        let until = |mut ended: tokio::sync::watch::Receiver<()>| async move { drop(ended.changed().await) };
+        let reload = || match parse(&args.file, secrets.clone()) {
+            Ok(campaigns) => {
+                collector.replace_campaigns(campaigns);
+                tracing::info!("the campaigns file was read again");
+            }
+            Err(error) => tracing::error!(%error, "the campaigns file is wrong: the one before stays in use"),
+        };
+        tokio::join!(
+            collector.serve(public, collector.public_routes(), tls, until(ended.clone())),
+            collector.serve(operations, collector.operations_routes(), None, until(ended)),
+            async {
+                wait_for_end(reload).await;
+                tracing::info!("ending");
+                drop(end);
+            },
+        );
+    });
+    // Their threads end, once what they have begun is done.
+    drop(housekeeping);
+    drop(collector);
+    Ok(Verdict::Passed)
+}
+
+/// Lines of JSON for machines, text for people; RUST_LOG says how much.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // There is one already in tests alone.
+    let _ = match std::io::stderr().is_terminal() {
+        true => log.try_init(),
+        false => log.json().try_init(),
+    };
+}
+
+fn secrets(args: &Args) -> anyhow::Result<Secrets> {
+    let default = [args.file.with_extension("secret")];
+    let files = if args.secret.is_empty() { &default[..] } else { &args.secret };
+    let mut fresh = [0; 32];
+    rand::rngs::SysRng.try_fill_bytes(&mut fresh)?;
+    let current = Secret::read_or_create(&files[0], fresh)?;
+    let previous = files[1..].iter().map(|file| Secret::read(file)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Secrets::new(current, previous))
+}
+
+fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("reading {}", certificate.display()))?;
+    ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
+    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("reading {}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Until SIGTERM or Ctrl-C; calls `reload` at each SIGHUP.
+#[cfg(unix)]
+fn wait_for_end(reload: impl Fn()) -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    async move {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        let (Ok(mut terminate), Ok(mut hangup)) = signals else { return drop(tokio::signal::ctrl_c().await) };
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+                _ = hangup.recv() => reload(),
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn wait_for_end(_reload: impl Fn()) -> impl Future<Output = ()> {
+    async { drop(tokio::signal::ctrl_c().await) }
+}

@@ -1,0 +1,193 @@
+//! `ascribe collector`: files checked, tags printed, and a collector that serves until it is told to end.
+
+mod common;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use common::{ascribe, run};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../collector/examples/campaigns.toml");
+
+#[test]
+fn a_right_file_passes_the_check() {
+    let check = run(&["collector", "check", EXAMPLE]);
+    assert_eq!((check.code, check.stderr.as_str()), (Some(0), ""));
+    assert!(
+        check.stdout.contains("spring                   navigation         2925    11.462      11.5"),
+        "{}",
+        check.stdout
+    );
+    let json = run(&["collector", "check", EXAMPLE, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&json["campaigns"][0]["states"], &json["tag_bits"]), (&2925.into(), &24.into()));
+}
+
+#[test]
+fn a_wrong_file_fails_the_check_with_its_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("campaigns.toml");
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    std::fs::write(&file, text.replace("\"30d\"", "\"soon\"")).unwrap();
+    let check = run(&["collector", "check", file.to_str().unwrap()]);
+    assert_eq!(check.code, Some(1));
+    assert!(
+        check.stdout.contains("campaigns.toml: line 51, column 10: campaigns.spring.expiry"),
+        "{}",
+        check.stdout
+    );
+    assert_eq!(run(&["collector", "check", "nowhere.toml"]).code, Some(2));
+}
+
+#[test]
+fn tags_are_printed_and_previewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("tags.html");
+    let tags = run(&["collector", "tags", EXAMPLE, "--preview", page.to_str().unwrap()]);
+    assert_eq!(tags.code, Some(0));
+    assert!(tags.stdout.contains(r#"<img src="https://ads.example/source/spring.gif?"#), "{}", tags.stdout);
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+}
+
+/// What a server answers to a request.
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[cfg(unix)]
+#[test]
+fn it_serves_until_it_is_told_to_end_and_what_it_took_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, store) = (path("campaigns.toml"), path("reports.db"));
+    std::fs::copy(EXAMPLE, &file).unwrap();
+    let any = "127.0.0.1:0";
+    let mut serving =
+        ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (public, operations) = line
+        .trim()
+        .strip_prefix("serving on ")
+        .and_then(|rest| rest.split_once(", operations on "))
+        .unwrap_or_else(|| panic!("{line}"));
+    let body = r#"[{"type":"source-success","body":{}}]"#;
+    let report = format!(
+        "POST /.well-known/attribution-reporting/debug/verbose HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert!(ask(public, &report).starts_with("HTTP/1.1 200"));
+    let source = "GET /source/spring.gif HTTP/1.0\r\nattribution-reporting-eligible: event-source\r\n\r\n";
+    let mut stream = TcpStream::connect(public).unwrap();
+    stream.write_all(source.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("attribution-reporting-register-source: {"));
+    let metrics = ask(operations, "GET /metrics HTTP/1.0\r\n\r\n");
+    assert!(metrics.contains(r#"reports_total{endpoint="verbose_debug",outcome="new"} 1"#), "{metrics}");
+    assert!(ask(public, "GET /metrics HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 404"), "not for the world");
+
+    let killed = Command::new("kill").args(["-TERM", &serving.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(serving.wait().unwrap().code(), Some(0));
+    assert!(Path::new(&path("campaigns.secret")).exists());
+    let backup = run(&["collector", "backup", "--store", &store, &path("copy.db")]);
+    assert_eq!((backup.code, backup.stderr.as_str()), (Some(0), ""));
+    let estimates = run(&["collector", "estimates", "--store", &path("copy.db"), "--json"]);
+    let estimates: serde_json::Value = serde_json::from_str(&estimates.stdout).unwrap();
+    assert_eq!(estimates["estimates"][0]["sources"], 1);
+    let batches = run(&["collector", "batch", "--store", &store, "--to", &path("batches"), "--json"]);
+    assert_eq!((batches.code, batches.stdout.trim()), (Some(0), "[]"));
+}
+
+/// An event-level report with its own ID, over a connection that stays.
+fn event(round: u32, worker: u32, n: u32) -> String {
+    let body = format!(
+        concat!(
+            r#"{{"attribution_destination":"https://shop.example","randomized_trigger_rate":0.5,"#,
+            r#""report_id":"{:08x}-0000-4000-8000-{:04x}{:08x}","scheduled_report_time":"1700000000","#,
+            r#""source_event_id":"1","source_type":"event","trigger_data":"{}"}}"#
+        ),
+        round, worker, n, n
+    );
+    format!(
+        "POST /.well-known/attribution-reporting/report-event-attribution HTTP/1.1\r\nhost: a\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Sends reports one after the other until the collector is gone: how many were acknowledged.
+fn send_until_gone(address: &str, round: u32, worker: u32) -> u32 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    for n in 0.. {
+        let mut head = [0; 512];
+        let answered =
+            stream.write_all(event(round, worker, n).as_bytes()).and_then(|()| stream.read(&mut head));
+        match answered {
+            Ok(length) if length > 0 => assert!(head.starts_with(b"HTTP/1.1 200"), "{:?}", &head[..length]),
+            _ => return n,
+        }
+    }
+    unreachable!("there are enough numbers")
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_acknowledged_is_there_once_after_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, store) = (path("campaigns.toml"), path("reports.db"));
+    std::fs::copy(EXAMPLE, &file).unwrap();
+    // Of each worker in each round, how many were acknowledged.
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let any = "127.0.0.1:0";
+        let unlimited = ["--reports-per-second", "1000000"];
+        let mut serving =
+            ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
+                .args(unlimited)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+        let mut line = String::new();
+        BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next()).unwrap();
+        let counts: Vec<u32> = std::thread::scope(|scope| {
+            let workers: Vec<_> =
+                (0..8).map(|worker| scope.spawn(move || send_until_gone(address, round, worker))).collect();
+            std::thread::sleep(std::time::Duration::from_millis(300 + 137 * u64::from(round)));
+            serving.kill().unwrap();
+            workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        });
+        serving.wait().unwrap();
+        assert!(counts.iter().sum::<u32>() > 0);
+        acknowledged.extend(counts);
+    }
+    let location = ascribe_collector::StoreLocation::parse(&store);
+    let mut store = ascribe_collector::Store::open(&location).unwrap();
+    let counts = store.event_counts().unwrap();
+    // The n-th report of a worker has the trigger data n. One more may be stored than was acknowledged.
+    for n in 0..=acknowledged.iter().copied().max().unwrap_or(0) {
+        let stored =
+            counts.iter().find(|count| count.trigger_data == u64::from(n)).map_or(0, |count| count.count);
+        let of_workers =
+            |is: &dyn Fn(&u32) -> bool| acknowledged.iter().filter(|count| is(count)).count() as u64;
+        let (sure, possible) = (of_workers(&|&count| count > n), of_workers(&|&count| count >= n));
+        assert!((sure..=possible).contains(&stored), "report {n}: {sure} acknowledged, {stored} stored");
+    }
+}
