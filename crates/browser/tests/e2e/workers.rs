@@ -13,7 +13,8 @@ tests![
     shared_workers_have_the_api,
     service_workers_have_the_api,
     requests_through_a_service_worker_stay_eligible,
-    elements_and_navigations_through_a_service_worker_are_missed,
+    elements_through_a_service_worker_stay_eligible,
+    navigations_through_a_service_worker_are_missed,
     worker_requests_are_not_changed_otherwise,
 ];
 
@@ -149,20 +150,32 @@ async fn requests_through_a_service_worker_stay_eligible(stage: Stage) -> Tested
     Ok(())
 }
 
-/// A limit: what a service worker fetches on behalf of an element or a navigation is a request of its own.
-async fn elements_and_navigations_through_a_service_worker_are_missed(stage: Stage) -> Tested {
+async fn elements_through_a_service_worker_stay_eligible(stage: Stage) -> Tested {
     let page = controlled(
         &stage,
         "addEventListener('fetch', event => event.respondWith(fetch(event.request)));".to_owned(),
     )
     .await?;
-    let image = format!(
-        "document.body.insertAdjacentHTML('beforeend', `<img attributionsrc src='{}'>`)",
-        stage.ads.url("/image")
-    );
-    page.evaluate(&image).await?;
-    assert_eq!(eligibility(&*stage.ads.wait_for("/image").await?), Unset);
+    for (path, attribute, expected) in
+        [("/image", "attributionsrc", EventSourceOrTrigger), ("/plain", "alt", Unset)]
+    {
+        let image = format!(
+            "document.body.insertAdjacentHTML('beforeend', `<img {attribute} src='{}'>`)",
+            stage.ads.url(path)
+        );
+        page.evaluate(&image).await?;
+        assert_eq!(eligibility(&*stage.ads.wait_for(path).await?), expected, "{path}");
+    }
+    Ok(())
+}
 
+/// A limit: what a service worker fetches on behalf of a navigation is a request of its own.
+async fn navigations_through_a_service_worker_are_missed(stage: Stage) -> Tested {
+    let page = controlled(
+        &stage,
+        "addEventListener('fetch', event => event.respondWith(fetch(event.request)));".to_owned(),
+    )
+    .await?;
     stage.publisher.reply("/next", Reply::html("next").header(SOURCE, stage.source(2)));
     page.evaluate("document.body.innerHTML = '<a href=\"/next\" attributionsrc>next</a>'").await?;
     page.navigation(page.click("a", ascribe_browser::Click::default())).await?;
