@@ -170,19 +170,23 @@ impl Connection {
             request.extensions_mut().insert(peer);
             let answer = routes.clone().call(request.map(Body::new));
             let reset = reset.clone();
-            async move { or_reset(answer.await, &reset) }
+            async move { or_reset(answer.await, &reset).await }
         })
     }
 }
 
 /// Either the answer, or the end of the connection.
-fn or_reset(answer: Result<Response<Body>, Infallible>, reset: &Reset) -> Result<Response<Body>, io::Error> {
+async fn or_reset(
+    answer: Result<Response<Body>, Infallible>,
+    reset: &Reset,
+) -> Result<Response<Body>, io::Error> {
     let Ok(answer) = answer;
     if answer.extensions().get::<ResetConnection>().is_none() {
         return Ok(answer);
     }
     reset.now();
-    Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    // An error would end the stream alone, if it were quicker than the end of the connection, which ends this too.
+    std::future::pending().await
 }
 
 /// A connection that can end with a reset: the client is to know that nothing was answered.
