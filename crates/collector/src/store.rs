@@ -14,7 +14,10 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 
-use self::{cell::Cell, database::Database};
+use self::{
+    cell::Cell,
+    database::{Database, transaction},
+};
 
 pub use batching::{Batch, BatchKey, BatchPlan, BatchedReport};
 pub use counting::{EventCount, ServedSource, VerboseReport};
@@ -74,21 +77,12 @@ impl Store {
         self.0.query("SELECT COUNT(*) FROM batches WHERE id < 0", &[]).map(drop)
     }
 
-    /// All of `work` is done, durably, or nothing.
     fn transaction<T>(
         &mut self,
         alone: bool,
         work: impl FnOnce(&mut dyn Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let database = self.0.as_mut();
-        let done = database
-            .begin(alone)
-            .and_then(|()| work(database))
-            .and_then(|done| database.commit().map(|()| done));
-        if done.is_err() {
-            database.rollback();
-        }
-        done
+        transaction(self.0.as_mut(), alone, |database| work(database))
     }
 }
 

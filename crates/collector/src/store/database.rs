@@ -3,7 +3,10 @@
 //! Statements use what both understand, with parameters `$1`, `$2`, … that first appear in this order: SQLite
 //! numbers them by their appearance.
 
-use super::{cell::Cell, tables::Table};
+use super::{
+    cell::Cell,
+    tables::{Dialect, Table, migrations},
+};
 
 /// A connection.
 pub(crate) trait Database: Send {
@@ -24,6 +27,35 @@ pub(crate) trait Database: Send {
 
     /// Inserts rows, each once: whether each is new.
     fn insert(&mut self, table: &Table, rows: &[Vec<Cell>]) -> Result<Vec<bool>, StoreError>;
+}
+
+/// All of `work` is done, durably, or nothing.
+pub(crate) fn transaction<D: Database + ?Sized, T>(
+    database: &mut D,
+    alone: bool,
+    work: impl FnOnce(&mut D) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let done =
+        database.begin(alone).and_then(|()| work(database)).and_then(|done| database.commit().map(|()| done));
+    if done.is_err() {
+        database.rollback();
+    }
+    done
+}
+
+/// The migrations that a database has not had, and the version that it has after them.
+///
+/// # Errors
+/// When the version that it has is unknown.
+pub(crate) fn missing_migrations(
+    dialect: Dialect,
+    found: i64,
+) -> Result<(impl Iterator<Item = String>, i64), StoreError> {
+    let migrations = migrations(dialect);
+    let known = migrations.len() as i64;
+    let done = usize::try_from(found).ok().filter(|_| found <= known);
+    let done = done.ok_or(StoreError::Newer { found, known })?;
+    Ok((migrations.into_iter().skip(done), known))
 }
 
 /// Why the store did not do what it was asked to; nothing of it was done then.

@@ -12,8 +12,8 @@ use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
 
 use super::{
     cell::Cell,
-    database::{Database, StoreError},
-    tables::{Dialect, Table, migrations},
+    database::{Database, StoreError, missing_migrations, transaction},
+    tables::{Dialect, Table},
 };
 
 /// One connection, with the thread that waits for it.
@@ -39,32 +39,19 @@ impl Postgres {
         config.application_name("ascribe-collector");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut database = Self { runtime, config, connected: None };
-        database.migrate()?;
+        transaction(&mut database, true, Self::migrate)?;
         Ok(database)
     }
 
     fn migrate(&mut self) -> Result<(), StoreError> {
-        self.begin(true)?;
-        let migrated = self.migrate_within();
-        if migrated.is_err() {
-            self.rollback();
-        }
-        migrated
-    }
-
-    fn migrate_within(&mut self) -> Result<(), StoreError> {
-        let migrations = migrations(Dialect::Postgres);
-        let known = migrations.len() as i64;
         self.batch("CREATE TABLE IF NOT EXISTS ascribe_schema (version BIGINT NOT NULL)")?;
         let rows = self.query("SELECT version FROM ascribe_schema", &[])?;
         let found = rows.first().and_then(|row| row.first()).and_then(Cell::integer).unwrap_or(0);
-        let done = usize::try_from(found).ok().filter(|_| found <= known);
-        let done = done.ok_or(StoreError::Newer { found, known })?;
-        for migration in &migrations[done..] {
-            self.batch(migration)?;
+        let (missing, known) = missing_migrations(Dialect::Postgres, found)?;
+        for migration in missing {
+            self.batch(&migration)?;
         }
-        self.batch(&format!("DELETE FROM ascribe_schema; INSERT INTO ascribe_schema VALUES ({known})"))?;
-        self.commit()
+        self.batch(&format!("DELETE FROM ascribe_schema; INSERT INTO ascribe_schema VALUES ({known})"))
     }
 
     /// Runs something with the connection, and drops the connection when it is lost.

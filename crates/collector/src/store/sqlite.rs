@@ -1,51 +1,61 @@
 //! The store in one SQLite file: write-ahead log, each transaction on the disk before it is acknowledged.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, ErrorCode, params_from_iter};
 
 use super::{
     cell::Cell,
-    database::{Database, StoreError},
-    tables::{Dialect, Table, migrations},
+    database::{Database, StoreError, missing_migrations, transaction},
+    tables::{Dialect, Table},
 };
 
 pub(crate) struct Sqlite(Connection);
 
+/// Another connection's lock is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 impl Sqlite {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let start = Instant::now();
+        loop {
+            match Self::open_once(path) {
+                // Opening meets locks of connections that open or close beside it, for which SQLite does not wait.
+                Err(StoreError::Sqlite(error))
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && start.elapsed() < PATIENCE =>
+                {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_once(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(64);
         // FULL: without it, a commit could still be lost with the power.
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON;",
         )?;
         let mut database = Self(connection);
-        database.migrate()?;
+        transaction(&mut database, true, Self::migrate)?;
         Ok(database)
     }
 
     fn migrate(&mut self) -> Result<(), StoreError> {
-        self.begin(true)?;
-        let migrated = self.migrate_within();
-        if migrated.is_err() {
-            self.rollback();
-        }
-        migrated
-    }
-
-    fn migrate_within(&mut self) -> Result<(), StoreError> {
-        let migrations = migrations(Dialect::Sqlite);
-        let known = migrations.len() as i64;
         let found: i64 = self.0.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        let done = usize::try_from(found).ok().filter(|_| found <= known);
-        let done = done.ok_or(StoreError::Newer { found, known })?;
-        for migration in &migrations[done..] {
-            self.0.execute_batch(migration)?;
+        let (missing, known) = missing_migrations(Dialect::Sqlite, found)?;
+        for migration in missing {
+            self.0.execute_batch(&migration)?;
         }
-        self.0.execute_batch(&format!("PRAGMA user_version = {known}"))?;
-        self.commit()
+        Ok(self.0.execute_batch(&format!("PRAGMA user_version = {known}"))?)
     }
 }
 
