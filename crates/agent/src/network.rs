@@ -10,12 +10,7 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use sha2::{Digest, Sha256};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 pub(crate) use client::{Client, RequestFailed};
 pub use error::{DeliveryError, RedirectError};
@@ -68,15 +63,10 @@ pub enum NetworkError {
 }
 
 impl NetworkOptions {
-    /// Chromium's arguments for the same network.
-    ///
-    /// Chromium has no argument for a certificate authority. It is told to accept chains with the authority's
-    /// public key instead, whatever else is wrong with them: a server that is to be reached sends the
-    /// authority's certificate too. Chromium ignores this without `--user-data-dir`.
-    ///
-    /// # Errors
-    /// When a file of certificates cannot be read.
-    pub fn chromium_args(&self) -> Result<Vec<String>, NetworkError> {
+    /// Chromium's arguments for the same network, save for the certificate authorities: Chromium has no argument
+    /// for them that would go on checking names and dates.
+    #[must_use]
+    pub fn chromium_args(&self) -> Vec<String> {
         let mut args = Vec::new();
         if !self.host_map.is_empty() {
             args.push(format!("--host-resolver-rules={}", self.host_map));
@@ -91,11 +81,7 @@ impl NetworkOptions {
             }
             None => args.push("--no-proxy-server".to_owned()),
         }
-        let keys = self.certificate_key_hashes()?;
-        if !keys.is_empty() {
-            args.push(format!("--ignore-certificate-errors-spki-list={}", keys.join(",")));
-        }
-        Ok(args)
+        args
     }
 
     /// The certificates of all files, in DER.
@@ -113,32 +99,8 @@ impl NetworkOptions {
         }
         Ok(all)
     }
-
-    /// The SHA-256 of each certificate's "SubjectPublicKeyInfo", in base64.
-    fn certificate_key_hashes(&self) -> Result<Vec<String>, NetworkError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in self.certificates()? {
-            let unusable = |error| NetworkError::Client(format!("CA certificate: {error}"));
-            roots.add(certificate).map_err(unusable)?;
-        }
-        let hash = |content: &[u8]| BASE64_STANDARD.encode(Sha256::digest(sequence(content)));
-        Ok(roots.roots.iter().map(|root| hash(&root.subject_public_key_info)).collect())
-    }
 }
 
 fn invalid(path: &Path, reason: impl ToString) -> NetworkError {
     NetworkError::Certificates { path: path.to_owned(), reason: reason.to_string() }
-}
-
-/// A DER SEQUENCE of this content, which has less than 64 KiB.
-fn sequence(content: &[u8]) -> Vec<u8> {
-    const SEQUENCE: u8 = 0x30;
-    let [.., high, low] = content.len().to_be_bytes();
-    let mut der = match (high, low) {
-        (0, 0..=0x7f) => vec![SEQUENCE, low],
-        (0, _) => vec![SEQUENCE, 0x81, low],
-        _ => vec![SEQUENCE, 0x82, high, low],
-    };
-    der.extend_from_slice(content);
-    der
 }

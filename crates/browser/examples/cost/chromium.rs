@@ -51,7 +51,7 @@ impl Chromium {
             .args(["--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
             .args(["--disable-quic", "--no-sandbox", "--disable-sync", "--disable-component-update"])
             .args(["--ignore-certificate-errors", "--remote-debugging-pipe"])
-            .args(network.chromium_args()?)
+            .args(network.chromium_args())
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -43,7 +43,7 @@ pub(crate) fn arguments(
         arguments.push(format!("--remote-debugging-port={port}").into());
         arguments.push("--remote-debugging-address=127.0.0.1".into());
     }
-    arguments.extend(options.network.chromium_args()?.into_iter().map(OsString::from));
+    arguments.extend(options.network.chromium_args().into_iter().map(OsString::from));
     arguments.extend(options.extra_arguments.iter().cloned());
     arguments.push("about:blank".into());
     Ok(arguments)
