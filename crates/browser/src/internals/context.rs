@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ascribe_agent::{Event, Registered, Registration, UserAgent};
+use ascribe_agent::{Event, Registration, UserAgent};
 use ascribe_engine::{PendingReport, ReportKey, Verdict};
 use ascribe_headers::SuitableOrigin;
 use ascribe_reports::Time;
@@ -60,18 +60,7 @@ impl Context {
 
     /// A response, and what became of it.
     pub(crate) fn add_attempt(&self, attempt: &Attempt) {
-        let registered = attempt.registration.as_ref().and_then(|r| self.registered(attempt, r));
-        lock(&self.seen).add(AttemptView::new(attempt, registered.as_deref()));
-    }
-
-    /// What the user agent noted of the same response: the checks, and the page's origin.
-    fn registered(&self, attempt: &Attempt, registration: &Registration) -> Option<Arc<Registered>> {
-        let reporting_origin = SuitableOrigin::parse(&attempt.url).ok()?;
-        let latest = self.user_agent.registered().into_iter().rev();
-        let mut same = latest.filter(|registered| {
-            registered.reporting_origin == reporting_origin && registered.registration == *registration
-        });
-        same.find(|registered| registered.time <= attempt.time)
+        lock(&self.seen).add(AttemptView::new(attempt));
     }
 
     /// The latest attempts, newest first.

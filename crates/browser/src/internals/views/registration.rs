@@ -1,6 +1,6 @@
 //! What became of a response that could have registered something.
 
-use ascribe_agent::{Registered, Registration};
+use ascribe_agent::Registration;
 use ascribe_engine::{Attribution, SourceOutcome, Trace, TriggerOutcome, Verdict};
 use ascribe_headers::{Eligibility, OsRegistration, Problem, Site, SuitableOrigin};
 use ascribe_reports::Time;
@@ -31,7 +31,8 @@ pub(crate) struct AttemptView {
 
 impl AttemptView {
     /// A response, and what the user agent noted of it.
-    pub(crate) fn new(attempt: &Attempt, registered: Option<&Registered>) -> Self {
+    pub(crate) fn new(attempt: &Attempt) -> Self {
+        let registered = attempt.responded.as_deref();
         let origin = |url: &str| SuitableOrigin::parse(url).map(|origin| origin.to_string());
         let trace = registered.map(|registered| registered.trace.clone()).unwrap_or_default();
         Self {
