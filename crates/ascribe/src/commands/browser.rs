@@ -110,7 +110,7 @@ async fn stay(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let devtools = match args.port {
-        Some(_) => Some(devtools_address(browser.profile()).await?),
+        Some(_) => Some(devtools_address(browser).await?),
         None => None,
     };
     announce(args, internals, browser, devtools, output)?;
@@ -172,13 +172,11 @@ impl Args {
     }
 }
 
-/// The port that Chromium has, as it writes it into its profile.
-async fn devtools_address(profile: &Path) -> anyhow::Result<String> {
-    let file = profile.join("DevToolsActivePort");
+/// Where Chromium listens, as soon as it does.
+async fn devtools_address(browser: &Browser) -> anyhow::Result<String> {
     let found = async {
         loop {
-            let text = tokio::fs::read_to_string(&file).await.unwrap_or_default();
-            if let Some(port) = text.lines().next().and_then(|line| line.parse::<u16>().ok()) {
+            if let Some(port) = browser.port() {
                 return port;
             }
             sleep(POLL).await;

@@ -106,11 +106,12 @@ fn leads_to(from: &str, status: u16, location: Option<&str>, to: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::host::owner::Barrier;
 
-    fn request(surface: Surface) -> Request {
+    /// A request of a page that is not known.
+    pub(in crate::host) fn request(surface: Surface) -> Request {
         let owner = Owner {
             context: None,
             frame: "frame".into(),

@@ -141,24 +141,8 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use ascribe_headers::Eligibility;
-
     use super::*;
-    use crate::{Surface, host::owner::Barrier};
-
-    fn request(surface: Surface) -> Request {
-        let owner = Owner {
-            context: None,
-            frame: "frame".into(),
-            session: None,
-            loader: None,
-            url: String::new(),
-            standing: Err(Barrier::Unknown),
-            fenced: false,
-            landing: None,
-        };
-        Request::new(Arc::new(owner), surface, Eligibility::EventSource)
-    }
+    use crate::{Surface, host::request::tests::request};
 
     #[test]
     fn a_frame_may_have_30_background_requests_at_once() {
