@@ -61,6 +61,7 @@ mod domain;
 mod error_counter;
 mod exhausted_info;
 mod explain;
+mod in_order;
 mod input;
 mod job;
 mod keys;
