@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, sync::Arc};
 
-use ascribe_aggregation::{Ledger, SqliteLedger};
+use ascribe_aggregation::{Ledger, Service, SqliteLedger};
 use common::service::{Running, TOKEN, config, report, request, world};
 use serde_json::{Value, json};
 
@@ -157,9 +157,11 @@ async fn a_request_leads_nowhere_but_into_configured_buckets() {
         body[name] = json!(world.directory.path().display().to_string());
         assert_error(service.create(&body).await, 400, 3, "INVALID_ARGUMENT", "VALIDATION_FAILED");
     }
-    let mut body = request("x");
-    body["job_parameters"]["attribution_report_to"] = json!("https://other.test");
-    assert_error(service.create(&body).await, 403, 7, "PERMISSION_DENIED", "REPORTING_SITE_NOT_ALLOWED");
+    for other in ["https://other.test", "report.test", "https://report.test.other.test"] {
+        let mut body = request("x");
+        body["job_parameters"]["attribution_report_to"] = json!(other);
+        assert_error(service.create(&body).await, 403, 7, "PERMISSION_DENIED", "REPORTING_SITE_NOT_ALLOWED");
+    }
     assert_eq!(service.get("listJobs").await.1, json!({"jobs": []}));
 }
 
@@ -241,6 +243,36 @@ async fn a_debug_run_shows_what_is_in_the_reports_and_spends_nothing() {
     assert!(world.path("out/debug/debug-1-of-1.avro").is_file());
     assert_eq!(service.get("getSummary?job_request_id=debug").await.1["total"], 2);
     assert!(SqliteLedger::open(&world.path(LEDGER)).unwrap().jobs(10).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_served_over_tls_and_who_speaks_none_is_not() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let world = world(1);
+    let service = Service::start(config(world.directory.path(), LEDGER, "")).unwrap();
+    let bind = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (clients, operations) = (bind().await, bind().await);
+    let url = format!("localhost:{}/v1alpha/listJobs", clients.local_addr().unwrap().port());
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let requests = async {
+        let certificate = reqwest::Certificate::from_der(certified.cert.der()).unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap();
+        let answer = client.get(format!("https://{url}")).bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(client.get(format!("http://{url}")).bearer_auth(TOKEN).send().await.is_err());
+        end.send(()).unwrap();
+    };
+    let tls = Some(Arc::new(tls));
+    tokio::join!(service.serve(clients, operations, tls, async { drop(ended.await) }), requests);
+    tokio::task::spawn_blocking(|| drop(service)).await.unwrap();
 }
 
 #[tokio::test]
