@@ -384,6 +384,31 @@ async fn an_output_that_cannot_be_written_is_kept_and_an_id_that_spent_is_taken(
 }
 
 #[tokio::test]
+async fn a_job_whose_process_died_each_time_ends_and_one_that_had_spent_succeeds() {
+    let world = world(1);
+    let service = Running::start(config(world.directory.path(), LEDGER, ""));
+    service.create(&request("spent")).await;
+    service.finished("spent").await;
+    drop(service);
+    let output = fs::read(world.path("out/spent-1-of-1.avro")).unwrap();
+    let queue = rusqlite::Connection::open(world.path(LEDGER)).unwrap();
+    let died = "UPDATE queued_job SET attempts = 5, claimable_at = 0, worker = 'dead', finished_at = NULL,
+                    result = NULL, buckets = NULL";
+    queue.execute(died, []).unwrap();
+    let copy = "INSERT INTO queued_job SELECT 'unspent', replace(request, 'spent', 'unspent'), received_at,
+                    updated_at, started_at, NULL, 5, 0, 'dead', 0, NULL, NULL FROM queued_job";
+    queue.execute(copy, []).unwrap();
+    let service = Running::start(config(world.directory.path(), LEDGER, ""));
+    let spent = service.finished("spent").await;
+    assert_eq!(spent["result_info"]["return_code"], "SUCCESS", "{spent}");
+    assert_eq!(service.get("getSummary?job_request_id=spent").await.1["total"], 2);
+    assert!(fs::read(world.path("out/spent-1-of-1.avro")).unwrap() == output, "noise was drawn again");
+    let unspent = service.finished("unspent").await;
+    assert_eq!(unspent["result_info"]["return_code"], "RETRIES_EXHAUSTED", "{unspent}");
+    assert!(!world.path("out/unspent-1-of-1.avro").exists());
+}
+
+#[tokio::test]
 async fn two_services_on_one_postgresql_run_each_job_once() {
     let Some(server) = common::postgres::Server::start() else { return };
     const JOBS: usize = 12;
