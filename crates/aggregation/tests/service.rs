@@ -57,6 +57,10 @@ async fn a_job_is_created_runs_and_is_told_as_the_documentation_has_it() {
             "result_info",
         ]
     );
+    let description = include_str!("../../../docs/aggregation-api.yaml");
+    for member in members(&job).into_iter().chain(members(&job["result_info"])) {
+        assert!(description.contains(&format!(" {member}:")), "{member} is not described");
+    }
     for echoed in ["job_request_id", "input_data_blob_prefix", "output_data_bucket_name", "job_parameters"] {
         assert_eq!(job[echoed], request("day-1")[echoed]);
     }

@@ -191,6 +191,26 @@ fn a_server_that_is_killed_in_a_job_ends_it_once_after_it_is_started_again() {
     .unwrap();
 }
 
+#[test]
+fn a_server_that_is_killed_between_spending_and_publishing_publishes_after_it_is_started_again() {
+    let directory = world();
+    fs::write(directory.path().join("out"), "a file where a directory should be").unwrap();
+    let mut server = Server::start(directory.path());
+    server.create();
+    let mut ledger = SqliteLedger::open(&directory.path().join("ledger.sqlite")).unwrap();
+    while ledger.unpublished().unwrap().is_empty() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    server.kill();
+    assert!(matches!(check(directory.path()), State::Unpublished));
+    fs::remove_file(directory.path().join("out")).unwrap();
+    let server = Server::start(directory.path());
+    assert_eq!(server.finished()["result_info"]["return_code"], "SUCCESS");
+    let (_, summary) = server.ask("GET", "getSummary?job_request_id=day-1&limit=1", "");
+    assert_eq!(summary["total"], BUCKETS);
+    assert!(matches!(check(directory.path()), State::Published(_)));
+}
+
 enum State {
     Unspent,
     Unpublished,
