@@ -220,6 +220,9 @@ pub(crate) fn verbose(body: &str) -> NewReport {
     NewReport {
         endpoint: Endpoint::VerboseDebug,
         received_at: Time::from_secs(1_700_000_000),
-        body: ReportBody::Verbose(ReceivedVerboseDebugReport::parse(body.as_bytes()).unwrap()),
+        body: ReportBody::Verbose {
+            report: ReceivedVerboseDebugReport::parse(body.as_bytes()).unwrap(),
+            campaigns: Box::default(),
+        },
     }
 }

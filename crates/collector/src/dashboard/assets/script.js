@@ -1,0 +1,28 @@
+// Keeps the counts of the overview fresh while it is looked at. Everything works without.
+'use strict';
+
+const tiles = document.querySelector('[data-live]');
+const numbers = new Intl.NumberFormat('en-US');
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(tiles.dataset.live, {credentials: 'same-origin', redirect: 'error'});
+    if (!answer.ok) return;
+    const counts = await answer.json();
+    for (const element of tiles.querySelectorAll('[data-count]')) {
+      const count = counts[element.dataset.count];
+      if (typeof count !== 'number') continue;
+      const text = numbers.format(count);
+      if (element.textContent !== text) element.textContent = text;
+    }
+  } catch {
+    // The next time may do better.
+  }
+}
+
+if (tiles) setInterval(refresh, 10000);
+
+// A job that runs is looked at again.
+const running = document.querySelector('[data-reload]');
+if (running) setTimeout(() => location.reload(), 1000 * Number(running.dataset.reload));
