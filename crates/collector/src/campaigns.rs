@@ -34,8 +34,8 @@ pub(crate) use check::states;
 pub use check::{CampaignCheck, CheckReport, MeasureCheck, Spread};
 pub use conversion::{Amount, Conversion};
 pub use key_scheme::{CONTRIBUTION_BUDGET, Dimension, DimensionKind, KeyScheme, Measure, Side};
-pub use read_dashboard::DashboardSection;
 pub use problem::{ConfigProblem, ConfigProblems};
+pub use read_dashboard::DashboardSection;
 pub use redirect::{FurtherOrigin, InvalidRedirect, LandingPage};
 
 pub(crate) use redirect::landing;

@@ -150,7 +150,10 @@ impl Dashboard {
             .route("/", get(async || Redirect::to("/dashboard/")))
             .route("/dashboard", get(async || Redirect::to("/dashboard/")))
             .route("/dashboard/login", get(login::page).post(login::login))
-            .route("/dashboard/style.css", get(async || asset("text/css", [STYLE, ascribe_charts::STYLESHEET].concat())))
+            .route(
+                "/dashboard/style.css",
+                get(async || asset("text/css", [STYLE, ascribe_charts::STYLESHEET].concat())),
+            )
             .route("/dashboard/script.js", get(async || asset("text/javascript", SCRIPT)))
             .route("/dashboard/icon.svg", get(async || asset("image/svg+xml", ICON)));
         pages

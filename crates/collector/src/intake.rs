@@ -20,8 +20,8 @@ mod writer;
 use std::{net::IpAddr, time::Instant};
 
 use ascribe_reports::{
-    Api, BodyError, Endpoint, ReceivedAggregatableReport, ReceivedEventLevelReport,
-    ReceivedVerboseDebugData, ReceivedVerboseDebugReport, Time,
+    Api, BodyError, Endpoint, ReceivedAggregatableReport, ReceivedEventLevelReport, ReceivedVerboseDebugData,
+    ReceivedVerboseDebugReport, Time,
 };
 use axum::{
     body::Body,

@@ -57,8 +57,8 @@ mod tags;
 pub use batches::{BatchError, BatchOptions, BatchPlace, Batcher, REPORTS_SCHEMA};
 pub use campaigns::{
     Amount, CONTRIBUTION_BUDGET, Campaign, CampaignCheck, Campaigns, CheckReport, ConfigProblem,
-    ConfigProblems, Conversion, Dimension, DimensionKind, FurtherOrigin, InvalidRedirect, KeyScheme,
-    LandingPage, DashboardSection, Measure, MeasureCheck, Side, Spread,
+    ConfigProblems, Conversion, DashboardSection, Dimension, DimensionKind, FurtherOrigin, InvalidRedirect,
+    KeyScheme, LandingPage, Measure, MeasureCheck, Side, Spread,
 };
 pub use clock::Clock;
 pub use collector::Collector;

@@ -28,8 +28,8 @@ pub use batching::{Batch, BatchKey, BatchPlan, BatchedReport};
 pub use counting::{EventCount, ServedSource};
 pub use database::StoreError;
 pub use reading::{
-    BatchOverview, EventReport, PageOf, ReceivedCount, ReportFilter, VerboseFilter, VerboseReport, VerboseType,
-    WaitingReports,
+    BatchOverview, EventReport, PageOf, ReceivedCount, ReportFilter, VerboseFilter, VerboseReport,
+    VerboseType, WaitingReports,
 };
 pub use reports::{NewReport, ReportBody};
 
@@ -87,8 +87,10 @@ impl Store {
     /// As [`open`](Self::open), for the schema is brought up to date first.
     pub fn open_to_read(location: &StoreLocation, patience: Duration) -> Result<Self, StoreError> {
         Ok(Self(match location {
-            StoreLocation::File(path) => Box::new(sqlite::Sqlite::open(path)?.to_read(patience)?),
-            StoreLocation::Postgres(url) => Box::new(postgres::Postgres::open(url)?.to_read(patience)),
+            StoreLocation::File(path) => Box::new(sqlite::Sqlite::open(path)?.limited_to_reading(patience)?),
+            StoreLocation::Postgres(url) => {
+                Box::new(postgres::Postgres::open(url)?.limited_to_reading(patience))
+            }
         }))
     }
 

@@ -21,10 +21,12 @@ pub struct DashboardSection {
 pub(super) fn section(mut section: Section<'_>, problems: &mut Problems) -> DashboardSection {
     let password_hash = section.take("password_hash").and_then(|field| {
         let text = field.string(problems)?.to_owned();
-        PasswordHash::parse(&text).map_err(|_| {
-            // The value is not repeated: it could be a password.
-            field.problem("is no Argon2id hash", "make one with: ascribe collector password", problems);
-        }).ok()
+        PasswordHash::parse(&text)
+            .map_err(|_| {
+                // The value is not repeated: it could be a password.
+                field.problem("is no Argon2id hash", "make one with: ascribe collector password", problems);
+            })
+            .ok()
     });
     let token_file = section.take("token_file").and_then(|field| path(&field, problems));
     let origin = section.take("origin").and_then(|field| {
@@ -49,7 +51,11 @@ pub(super) fn service(section: &mut Section<'_>, problems: &mut Problems) -> Opt
         (Some(url), Some(token_file)) => Some(ServiceAddress { url: url?, token_file: token_file? }),
         (None, None) => None,
         _ => {
-            section.problem("has one of service and token_file", "a service is asked with its token: write both", problems);
+            section.problem(
+                "has one of service and token_file",
+                "a service is asked with its token: write both",
+                problems,
+            );
             None
         }
     }

@@ -46,7 +46,8 @@ pub(super) async fn page(
         let more = batches.len() > export::MAX_ROWS;
         batches.truncate(export::MAX_ROWS);
         let next = batches.last().filter(|_| more).map(|last| last.batch.id);
-        let export = Export { name: "batches", columns: COLUMNS, rows: batches.iter().map(row).collect(), next };
+        let export =
+            Export { name: "batches", columns: COLUMNS, rows: batches.iter().map(row).collect(), next };
         return Ok(export.answer(filter.format, path, &filter.query));
     }
     let (now, page) = (dashboard.collector.clock.now(), filter.page());

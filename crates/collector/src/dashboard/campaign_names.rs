@@ -13,12 +13,21 @@ pub(super) fn campaign(campaigns: &Campaigns, number: Option<u64>) -> String {
     }
 }
 
-/// The conversions that a trigger data of a campaign's sources stands for.
-pub(super) fn conversions(campaigns: &Campaigns, campaign: u64, source_type: &str, trigger_data: u64) -> String {
-    let source_type =
-        if source_type == SourceType::Navigation.as_str() { SourceType::Navigation } else { SourceType::Event };
+/// The conversions that a trigger data of a campaign's sources stands for, if any do.
+pub(super) fn conversions(
+    campaigns: &Campaigns,
+    campaign: u64,
+    source_type: &str,
+    trigger_data: u64,
+) -> Option<String> {
+    let source_type = if source_type == SourceType::Navigation.as_str() {
+        SourceType::Navigation
+    } else {
+        SourceType::Event
+    };
     let of_number = campaigns.campaigns.iter().find(|known| known.number == campaign);
-    let set = of_number.and_then(|campaign| campaign.registration(source_type)).map(|source| &source.trigger_data);
+    let set =
+        of_number.and_then(|campaign| campaign.registration(source_type)).map(|source| &source.trigger_data);
     let is_meant = |told: u64| match set {
         Some(set) => {
             let meant = set.find(told);
@@ -29,8 +38,9 @@ pub(super) fn conversions(campaigns: &Campaigns, campaign: u64, source_type: &st
     let of = |conversion: &&crate::Conversion| {
         conversion.registration.event_triggers.iter().any(|trigger| is_meant(trigger.trigger_data))
     };
-    let names: Vec<&str> = campaigns.conversions.iter().filter(of).map(|conversion| &*conversion.name).collect();
-    if names.is_empty() { format!("trigger data {trigger_data}") } else { names.join(" or ") }
+    let names: Vec<&str> =
+        campaigns.conversions.iter().filter(of).map(|conversion| &*conversion.name).collect();
+    (!names.is_empty()).then(|| names.join(" or "))
 }
 
 /// The value of a dimension of an aggregation key.
@@ -42,12 +52,17 @@ pub(super) fn value(campaigns: &Campaigns, kind: &DimensionKind, number: u64) ->
         DimensionKind::Conversion => {
             campaigns.conversions.iter().find(|known| known.number == number).map(|known| &*known.name)
         }
-        DimensionKind::Measure => {
-            campaigns.scheme.measures.iter().find(|known| known.number == number).map(|known| known.name.as_str())
-        }
+        DimensionKind::Measure => campaigns
+            .scheme
+            .measures
+            .iter()
+            .find(|known| known.number == number)
+            .map(|known| known.name.as_str()),
         DimensionKind::Listed(values) => match number.checked_sub(1) {
             None => Some("other"),
-            Some(index) => usize::try_from(index).ok().and_then(|index| values.get(index)).map(|value| &**value),
+            Some(index) => {
+                usize::try_from(index).ok().and_then(|index| values.get(index)).map(|value| &**value)
+            }
         },
         DimensionKind::Number => None,
     };

@@ -39,7 +39,15 @@ const COLUMNS: &[&str] = &[
     "trigger_debug_key",
 ];
 const ESTIMATE_COLUMNS: &[&str] = &[
-    "campaign", "source_type", "trigger_data", "conversion", "reports", "estimate", "low", "high", "sources",
+    "campaign",
+    "source_type",
+    "trigger_data",
+    "conversion",
+    "reports",
+    "estimate",
+    "low",
+    "high",
+    "sources",
     "flip_probability",
 ];
 /// More bars are no chart; the table has them.
@@ -148,8 +156,17 @@ fn row(report: &EventReport, campaigns: &Campaigns) -> Vec<Value> {
 }
 
 fn estimate_row(estimate: &Estimate, campaigns: &Campaigns) -> Vec<Value> {
-    let Estimate { campaign, source_type, trigger_data, reports, estimate: value, low, high, sources, flip_probability } =
-        estimate;
+    let Estimate {
+        campaign,
+        source_type,
+        trigger_data,
+        reports,
+        estimate: value,
+        low,
+        high,
+        sources,
+        flip_probability,
+    } = estimate;
     vec![
         campaign_names::campaign(campaigns, Some(*campaign)).into(),
         json!(source_type),
@@ -184,7 +201,12 @@ fn said(source_type: &str) -> &str {
 
 /// The chart of the largest estimates; nothing, where there are none.
 pub(super) fn estimates_chart(estimates: &[Estimate], campaigns: &Campaigns, id: &str) -> Markup {
-    let mut largest: Vec<&Estimate> = estimates.iter().collect();
+    let named = |estimate: &Estimate| {
+        campaign_names::conversions(campaigns, estimate.campaign, estimate.source_type, estimate.trigger_data)
+    };
+    // Trigger data that no conversion has, and no report either, is nothing to look at.
+    let mut largest: Vec<&Estimate> =
+        estimates.iter().filter(|estimate| estimate.reports > 0 || named(estimate).is_some()).collect();
     largest.sort_by(|one, other| other.estimate.total_cmp(&one.estimate));
     largest.truncate(MAX_BARS);
     if largest.is_empty() {
@@ -192,8 +214,7 @@ pub(super) fn estimates_chart(estimates: &[Estimate], campaigns: &Campaigns, id:
     }
     let bar = |estimate: &&Estimate| {
         let campaign = campaign_names::campaign(campaigns, Some(estimate.campaign));
-        let conversion =
-            campaign_names::conversions(campaigns, estimate.campaign, estimate.source_type, estimate.trigger_data);
+        let conversion = named(estimate).unwrap_or_else(|| format!("data {}", estimate.trigger_data));
         Bar {
             label: format!("{campaign} · {} · {conversion}", said(estimate.source_type)),
             values: vec![ascribe_charts::Value {
@@ -222,6 +243,13 @@ pub(super) fn estimates_chart(estimates: &[Estimate], campaigns: &Campaigns, id:
     parts::chart(chart.render(id))
 }
 
+/// The conversion, with its trigger data; or that alone.
+fn conversion(campaigns: &Campaigns, campaign: Option<u64>, source_type: &str, trigger_data: u64) -> Markup {
+    let named = campaign
+        .and_then(|campaign| campaign_names::conversions(campaigns, campaign, source_type, trigger_data));
+    html! { @if let Some(named) = named { (named) " " } small { "data " (trigger_data) } }
+}
+
 fn estimates_table(estimates: &[Estimate], campaigns: &Campaigns) -> Markup {
     html! {
         @if !estimates.is_empty() {
@@ -230,7 +258,7 @@ fn estimates_table(estimates: &[Estimate], campaigns: &Campaigns) -> Markup {
                 tbody { @for estimate in estimates { tr {
                     td data-label="Campaign" { (campaign_names::campaign(campaigns, Some(estimate.campaign))) }
                     td data-label="Source" { (said(estimate.source_type)) }
-                    td data-label="Conversion" { (campaign_names::conversions(campaigns, estimate.campaign, estimate.source_type, estimate.trigger_data)) " " small { "data " (estimate.trigger_data) } }
+                    td data-label="Conversion" { (conversion(campaigns, Some(estimate.campaign), estimate.source_type, estimate.trigger_data)) }
                     td.numeric data-label="Reports" { (parts::count(estimate.reports)) }
                     td.numeric data-label="Estimate" { strong { (parts::number(estimate.estimate)) } }
                     td.numeric data-label="95 % interval" { (parts::number(estimate.low)) " to " (parts::number(estimate.high)) }
@@ -253,10 +281,7 @@ fn reports_table(reports: &[EventReport], campaigns: &Campaigns, now: ascribe_re
                     None => span.chip.warn title="The source event ID was not issued by this collector." { "made up" },
                 } @if report.is_debug_copy { " " span.chip { "debug copy" } } }
                 td data-label="Source" { (said(report.source_type.as_str())) }
-                td data-label="Conversion" { @match report.campaign {
-                    Some(number) => (campaign_names::conversions(campaigns, number, report.source_type.as_str(), report.trigger_data)),
-                    None => "–",
-                } " " small { "data " (report.trigger_data) } }
+                td data-label="Conversion" { (conversion(campaigns, report.campaign, report.source_type.as_str(), report.trigger_data)) }
                 td data-label="Destination" { (report.destinations) }
                 td.code data-label="Source event ID" { (report.source_event_id) }
                 td data-label="Scheduled" { (parts::time(report.scheduled_at, now)) }

@@ -9,8 +9,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{
-    Shared,
-    campaign_names,
+    Shared, campaign_names,
     explain::{Mood, explanation},
     export::{self, Export},
     filter::{self, Filter, Format, PAGE, iso},

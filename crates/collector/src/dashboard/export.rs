@@ -35,14 +35,18 @@ impl Export {
         let mut answer = match format {
             Format::Csv => {
                 let file = format!("attachment; filename=\"{name}.csv\"");
-                ([(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &file)], self.csv())
+                (
+                    [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, &file)],
+                    self.csv(),
+                )
                     .into_response()
             }
             _ => {
                 let file = format!("attachment; filename=\"{name}.json\"");
                 let rows: Vec<Value> = self.rows.into_iter().map(|row| object(self.columns, row)).collect();
                 let body = json!({ name: rows, "next": next }).to_string();
-                ([(header::CONTENT_TYPE, "application/json"), (header::CONTENT_DISPOSITION, &file)], body).into_response()
+                ([(header::CONTENT_TYPE, "application/json"), (header::CONTENT_DISPOSITION, &file)], body)
+                    .into_response()
             }
         };
         if let Some(link) = next.and_then(|next| format!("<{next}>; rel=\"next\"").try_into().ok()) {
@@ -71,7 +75,9 @@ fn object(columns: &[&str], row: Vec<Value>) -> Value {
 fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => "".into(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}").into(),
+        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => {
+            format!("'{text}").into()
+        }
         Value::String(text) => text.as_str().into(),
         other => other.to_string().into(),
     }

@@ -89,7 +89,13 @@ impl Query {
             return Err(no("There are no control characters in sites and types.".into()));
         }
         let format = self.format()?;
-        Ok(Filter { report, data_type: some(&self.data_type).map(str::to_owned), before, format, query: self })
+        Ok(Filter {
+            report,
+            data_type: some(&self.data_type).map(str::to_owned),
+            before,
+            format,
+            query: self,
+        })
     }
 
     /// The job that is asked for.

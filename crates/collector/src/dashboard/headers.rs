@@ -41,7 +41,8 @@ pub(super) async fn page(
     let path = Tab::Headers.path();
     if filter.format != Format::Html {
         let (reports, next) = debug::all(&dashboard, asked, filter.before).await?;
-        let export = Export { name: "header_errors", columns: COLUMNS, rows: reports.iter().map(row).collect(), next };
+        let export =
+            Export { name: "header_errors", columns: COLUMNS, rows: reports.iter().map(row).collect(), next };
         return Ok(export.answer(filter.format, path, &filter.query));
     }
     let (now, page) = (dashboard.collector.clock.now(), filter.page());
@@ -88,7 +89,8 @@ fn problem(error: &HeaderError) -> Option<String> {
     let vendor = VendorValues::default();
     let found = if error.header.eq_ignore_ascii_case("attribution-reporting-register-source") {
         // The source type is not told; most mistakes are mistakes of both.
-        SourceRegistration::parse(error.value.as_bytes(), ascribe_headers::SourceType::Navigation, &vendor).errors
+        SourceRegistration::parse(error.value.as_bytes(), ascribe_headers::SourceType::Navigation, &vendor)
+            .errors
     } else if error.header.eq_ignore_ascii_case("attribution-reporting-register-trigger") {
         TriggerRegistration::parse(error.value.as_bytes(), &vendor).errors
     } else {

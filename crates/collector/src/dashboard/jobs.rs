@@ -26,7 +26,8 @@ use super::{
 
 pub(super) use create::{create, form};
 
-const COLUMNS: &[&str] = &["job_request_id", "status", "received_at", "finished_at", "return_code", "return_message"];
+const COLUMNS: &[&str] =
+    &["job_request_id", "status", "received_at", "finished_at", "return_code", "return_message"];
 /// As many jobs are listed.
 const LISTED: u32 = 100;
 /// As many buckets are shown; the export has more.
@@ -43,7 +44,11 @@ pub(super) async fn list(
     if format != Format::Html {
         let jobs = of_service(&dashboard)?.jobs(LISTED).await.map_err(no_answer)?;
         let rows = jobs.iter().map(|job| row(&Job::of(job))).collect();
-        return Ok(Export { name: "jobs", columns: COLUMNS, rows, next: None }.answer(format, Tab::Jobs.path(), &query));
+        return Ok(Export { name: "jobs", columns: COLUMNS, rows, next: None }.answer(
+            format,
+            Tab::Jobs.path(),
+            &query,
+        ));
     }
     let content = html! {
         p.lead { "An aggregation service opens batches, sums what is in them, and adds noise. What it publishes is shown here; the collector itself holds no key." }
@@ -90,7 +95,10 @@ pub(super) async fn page(
     let id = query.job();
     let limit = if format == Format::Html { SHOWN } else { EXPORTED };
     let Some(job) = service.job(id).await.map_err(no_answer)? else {
-        return Err(NoPage::Asked(StatusCode::NOT_FOUND, "The aggregation service has no such job.".to_owned()));
+        return Err(NoPage::Asked(
+            StatusCode::NOT_FOUND,
+            "The aggregation service has no such job.".to_owned(),
+        ));
     };
     let job = Job::of(&job);
     let summary = match job.has_ended() {
@@ -101,7 +109,10 @@ pub(super) async fn page(
     let noise = summary::Noise::of(&job, &campaigns.scheme);
     if format != Format::Html {
         let Some(summary) = summary else {
-            return Err(NoPage::Asked(StatusCode::NOT_FOUND, "There is no summary of this job yet.".to_owned()));
+            return Err(NoPage::Asked(
+                StatusCode::NOT_FOUND,
+                "There is no summary of this job yet.".to_owned(),
+            ));
         };
         return Ok(summary::export(&summary, &campaigns, noise).answer(format, "/dashboard/job", &query));
     }

@@ -54,7 +54,8 @@ pub(super) async fn login(
             let seconds = wait.as_secs() + 1;
             let said = format!("Too many attempts. Try again in {seconds} seconds.");
             let page = form(&dashboard, &next, Some(&said));
-            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], page).into_response()
+            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], page)
+                .into_response()
         }
     }
 }
@@ -106,9 +107,14 @@ mod tests {
     #[test]
     fn a_login_leads_nowhere_else() {
         assert_eq!(local("/dashboard/debug?type=a&campaign=b"), "/dashboard/debug?type=a&campaign=b");
-        for elsewhere in
-            ["", "https://evil.example/", "//evil.example/dashboard/", "/dashboard", "/dashboard/\r\nx: y", "/dashboard/\\evil"]
-        {
+        for elsewhere in [
+            "",
+            "https://evil.example/",
+            "//evil.example/dashboard/",
+            "/dashboard",
+            "/dashboard/\r\nx: y",
+            "/dashboard/\\evil",
+        ] {
             assert_eq!(local(elsewhere), "/dashboard/");
         }
     }

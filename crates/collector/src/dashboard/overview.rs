@@ -110,8 +110,12 @@ pub(super) async fn page(
         let row = |count: &ReceivedCount| {
             vec![iso(count.from).into(), json!(step / 1000), name(count.endpoint).into(), json!(count.count)]
         };
-        let export =
-            Export { name: "reports_over_time", columns: COLUMNS, rows: counts.iter().map(row).collect(), next: None };
+        let export = Export {
+            name: "reports_over_time",
+            columns: COLUMNS,
+            rows: counts.iter().map(row).collect(),
+            next: None,
+        };
         return Ok(export.answer(format, Tab::Overview.path(), &query));
     }
     let known = dashboard.campaigns();
@@ -177,7 +181,16 @@ fn over_time(counts: &[ReceivedCount], from: Time, until: Time, step: i64) -> Ma
             step / 3_600_000
         ),
         x: Axis::new("", Unit::Time),
-        y: Axis::new(if step == 3_600_000 { "an hour" } else if step == 86_400_000 { "a day" } else { "in 6 hours" }, Unit::Count),
+        y: Axis::new(
+            if step == 3_600_000 {
+                "an hour"
+            } else if step == 86_400_000 {
+                "a day"
+            } else {
+                "in 6 hours"
+            },
+            Unit::Count,
+        ),
         series: LINES.iter().map(line).collect(),
     };
     parts::chart(chart.render("over-time"))

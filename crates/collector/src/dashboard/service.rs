@@ -73,7 +73,8 @@ impl Service {
     pub(super) fn new(address: ServiceAddress) -> Result<Self, ServiceError> {
         // Read at once, so that mistakes show at the start; and anew each time, so that it can be changed.
         access::read_token(&address.token_file)?;
-        let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).no_proxy().build()?;
+        let client =
+            Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).no_proxy().build()?;
         Ok(Self { url: address.url, client, token_file: address.token_file })
     }
 
@@ -98,7 +99,9 @@ impl Service {
     pub(super) async fn summary(&self, id: &str, limit: u32) -> Result<Option<Summary>, ServiceError> {
         let limit = limit.to_string();
         let query = [("job_request_id", id), ("limit", limit.as_str())];
-        let Some(answer) = known(self.ask(Method::GET, "getSummary", &query, None).await)? else { return Ok(None) };
+        let Some(answer) = known(self.ask(Method::GET, "getSummary", &query, None).await)? else {
+            return Ok(None);
+        };
         serde_json::from_value(answer).map(Some).map_err(|_| ServiceError::Answer("no summary"))
     }
 

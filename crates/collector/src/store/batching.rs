@@ -153,7 +153,7 @@ impl Store {
     /// When the store does not answer.
     pub fn unwritten_batches(&mut self) -> Result<Vec<Batch>, StoreError> {
         let sql = format!("SELECT {BATCH_COLUMNS} FROM batches WHERE written_at IS NULL ORDER BY id");
-        self.0.query(&sql, &[])?.iter().map(batch).collect()
+        self.0.query(&sql, &[])?.iter().map(|row| batch(row)).collect()
     }
 
     /// Up to `limit` reports of a batch, after one with the number `after`, in the order of their numbers.
@@ -205,7 +205,7 @@ fn key_cells(key: &BatchKey) -> Vec<Cell> {
 pub(super) const BATCH_COLUMNS: &str =
     "id, destination, coordinator, api, version, period_start, period_seconds, late, reports, assigned_at";
 
-pub(super) fn batch(row: &Vec<Cell>) -> Result<Batch, StoreError> {
+pub(super) fn batch(row: &[Cell]) -> Result<Batch, StoreError> {
     Ok(Batch {
         id: integer(row, 0)?,
         key: BatchKey {

@@ -45,7 +45,7 @@ impl Postgres {
         Ok(database)
     }
 
-    pub(crate) fn to_read(mut self, patience: Duration) -> Self {
+    pub(crate) fn limited_to_reading(mut self, patience: Duration) -> Self {
         let options = self.config.get_options().unwrap_or_default();
         let millis = patience.as_millis();
         let options = format!("{options} -c statement_timeout={millis} -c default_transaction_read_only=on");
@@ -87,7 +87,9 @@ impl Postgres {
             self.connected = None;
         }
         match done {
-            Err(error) if limited && error.code() == Some(&SqlState::QUERY_CANCELED) => Err(StoreError::TooSlow),
+            Err(error) if limited && error.code() == Some(&SqlState::QUERY_CANCELED) => {
+                Err(StoreError::TooSlow)
+            }
             done => Ok(done?),
         }
     }

@@ -260,7 +260,8 @@ impl Store {
                 source_type, trigger_data, rate, source_debug_key, trigger_debug_key FROM event_reports",
             page,
         )?;
-        let unsigned = |row: &[Cell], column: usize| row.get(column).and_then(Cell::integer).map(|n| n as u64);
+        let unsigned =
+            |row: &[Cell], column: usize| row.get(column).and_then(Cell::integer).map(|n| n as u64);
         let report = |row: &Vec<Cell>| {
             Ok(EventReport {
                 seq: integer(row, 0)?,
@@ -350,8 +351,10 @@ impl Conditions {
         self.add_if("source_event_id = ", filter.source_event_id);
         if let Some(destination) = &filter.destination {
             // One of up to three, with spaces between. `^` is no character of a site.
-            let literal: String =
-                destination.chars().flat_map(|c| matches!(c, '%' | '_' | '^').then_some('^').into_iter().chain([c])).collect();
+            let literal: String = destination
+                .chars()
+                .flat_map(|c| matches!(c, '%' | '_' | '^').then_some('^').into_iter().chain([c]))
+                .collect();
             self.add_if("' ' || destinations || ' ' LIKE ", Some(format!("% {literal} %").as_str()));
             self.sql.push_str(" ESCAPE '^'");
         }

@@ -56,7 +56,7 @@ impl Sqlite {
         Ok(database)
     }
 
-    pub(crate) fn to_read(self, patience: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn limited_to_reading(self, patience: Duration) -> Result<Self, StoreError> {
         self.connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
         Ok(Self { patience: Some(patience), ..self })
     }

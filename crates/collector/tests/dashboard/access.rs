@@ -27,7 +27,10 @@ async fn nothing_is_shown_before_the_login_and_metrics_stay_open() {
         let answer = site.get(&format!("{page}?days=7")).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{page}");
         let to = answer.headers()[header::LOCATION].to_str().unwrap();
-        assert!(to.starts_with("/dashboard/login?next=%2Fdashboard%2F") && to.ends_with("%3Fdays%3D7"), "{to}");
+        assert!(
+            to.starts_with("/dashboard/login?next=%2Fdashboard%2F") && to.ends_with("%3Fdays%3D7"),
+            "{to}"
+        );
         let export = site.get(&format!("{page}?format=json")).await;
         assert_eq!(export.status(), StatusCode::UNAUTHORIZED, "{page}");
         assert!(export.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer"));
@@ -57,9 +60,16 @@ async fn a_login_lasts_until_the_logout() {
     assert_eq!(person.get("/dashboard/nowhere").await.status(), StatusCode::NOT_FOUND);
     let csrf = person.csrf().await;
     let gone = person.submit("/dashboard/logout", form(&[("csrf", &csrf)])).send().await.unwrap();
-    assert_eq!((gone.status(), &gone.headers()[header::LOCATION]), (StatusCode::SEE_OTHER, &"/dashboard/login".parse().unwrap()));
+    assert_eq!(
+        (gone.status(), &gone.headers()[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/dashboard/login".parse().unwrap())
+    );
     assert!(gone.headers()[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
-    assert_eq!(person.get("/dashboard/").await.status(), StatusCode::SEE_OTHER, "the cookie is worth nothing");
+    assert_eq!(
+        person.get("/dashboard/").await.status(),
+        StatusCode::SEE_OTHER,
+        "the cookie is worth nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,11 +103,20 @@ async fn a_right_password_forgets_the_wrong_ones() {
 async fn many_guesses_at_once_are_no_way_around() {
     let site = Site::start().await;
     let statuses = tokio::join!(
-        site.try_password("1"), site.try_password("2"), site.try_password("3"), site.try_password("4"),
-        site.try_password("5"), site.try_password("6"), site.try_password("7"), site.try_password("8"),
+        site.try_password("1"),
+        site.try_password("2"),
+        site.try_password("3"),
+        site.try_password("4"),
+        site.try_password("5"),
+        site.try_password("6"),
+        site.try_password("7"),
+        site.try_password("8"),
     );
     let (a, b, c, d, e, f, g, h) = statuses;
-    let refused = [a, b, c, d, e, f, g, h].iter().filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS).count();
+    let refused = [a, b, c, d, e, f, g, h]
+        .iter()
+        .filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS)
+        .count();
     assert_eq!(refused, 3);
 }
 
@@ -153,9 +172,11 @@ async fn other_names_of_this_address_are_not_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_proxy_its_name_is_known_and_cookies_are_secure() {
-    let site = Site::with(|options, _| options.origin = Some("https://dashboard.example".parse().unwrap())).await;
+    let site =
+        Site::with(|options, _| options.origin = Some("https://dashboard.example".parse().unwrap())).await;
     let login = |origin: &'static str| {
-        let request = client().post(format!("{}/dashboard/login", site.url)).header(header::HOST, "dashboard.example");
+        let request =
+            client().post(format!("{}/dashboard/login", site.url)).header(header::HOST, "dashboard.example");
         let request = request.header(header::ORIGIN, origin).body(form(&[("password", PASSWORD)]));
         request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").send()
     };

@@ -46,7 +46,10 @@ async fn somebody_logs_in_sees_a_report_appear_filters_and_exports() {
 async fn look(site: &Site) -> Value {
     // Where `scripts/install-chromium.sh` puts it.
     let modules = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("playwright").join("node_modules");
-    assert!(modules.join("playwright-core").exists(), "playwright-core is missing: scripts/install-chromium.sh");
+    assert!(
+        modules.join("playwright-core").exists(),
+        "playwright-core is missing: scripts/install-chromium.sh"
+    );
     let path = std::env::var_os("PATH").unwrap();
     let program = ["chromium", "chromium-browser", "google-chrome"]
         .iter()
@@ -62,7 +65,8 @@ async fn look(site: &Site) -> Value {
         node.arg(pictures);
     }
     node.stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_secs(150), node.output()).await.expect("in time").unwrap();
+    let output =
+        tokio::time::timeout(Duration::from_secs(150), node.output()).await.expect("in time").unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {out}{err}", output.status);
     serde_json::from_str(&out).unwrap()
@@ -75,7 +79,11 @@ fn fill(site: &Site) {
     for n in 0..900_u32 {
         // More by day than by night, and more of late.
         let hours = i64::from(n) * i64::from(n) / 4800;
-        let mut report = event(n.into(), [Some(1), Some(2), None][usize::from(n % 9 == 5) + usize::from(n % 41 == 7)], u64::from(n % 5 % 3));
+        let mut report = event(
+            n.into(),
+            [Some(1), Some(2), None][usize::from(n % 9 == 5) + usize::from(n % 41 == 7)],
+            u64::from(n % 5 % 3),
+        );
         report.received_at = hour(hours);
         reports.push(report);
         if n % 3 == 0 {
@@ -86,17 +94,39 @@ fn fill(site: &Site) {
         }
     }
     for (n, data_type) in [
-        "source-success", "source-success", "source-success", "source-noised", "source-storage-limit",
-        "trigger-no-matching-source", "trigger-event-deduplicated", "trigger-aggregate-insufficient-budget",
-        "trigger-no-matching-filter-data", "source-success",
-    ].iter().cycle().take(60).enumerate() {
-        let body = format!(r#"[{{"type":"{data_type}","body":{{"attribution_destination":"https://shop.example","source_event_id":"42","source_site":"https://news.example"}}}}]"#);
+        "source-success",
+        "source-success",
+        "source-success",
+        "source-noised",
+        "source-storage-limit",
+        "trigger-no-matching-source",
+        "trigger-event-deduplicated",
+        "trigger-aggregate-insufficient-budget",
+        "trigger-no-matching-filter-data",
+        "source-success",
+    ]
+    .iter()
+    .cycle()
+    .take(60)
+    .enumerate()
+    {
+        let body = format!(
+            r#"[{{"type":"{data_type}","body":{{"attribution_destination":"https://shop.example","source_event_id":"42","source_site":"https://news.example"}}}}]"#
+        );
         let mut report = verbose(&body);
         report.received_at = hour(n as i64 * 2);
         reports.push(report);
     }
-    for (n, value) in [r#"{\"destination\": \"http://shop.example\"}"#, r#"{\"destination\": \"https://shop.example\", \"expiry\": \"soon\"}"#].iter().enumerate() {
-        let mut report = verbose(&format!(r#"[{{"type":"header-parsing-error","body":{{"context_site":"https://news.example","header":"Attribution-Reporting-Register-Source","value":"{value}"}}}}]"#));
+    for (n, value) in [
+        r#"{\"destination\": \"http://shop.example\"}"#,
+        r#"{\"destination\": \"https://shop.example\", \"expiry\": \"soon\"}"#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut report = verbose(&format!(
+            r#"[{{"type":"header-parsing-error","body":{{"context_site":"https://news.example","header":"Attribution-Reporting-Register-Source","value":"{value}"}}}}]"#
+        ));
         report.received_at = hour(n as i64 * 9 + 1);
         reports.push(report);
     }
@@ -115,7 +145,9 @@ fn fill(site: &Site) {
         };
         store.add_served(&[served]).unwrap();
     }
-    let batches = store.assign_batches(BatchPlan { period_hours: 24, wait_seconds: 3600 }, Time::from_secs(NOW)).unwrap();
+    let batches = store
+        .assign_batches(BatchPlan { period_hours: 24, wait_seconds: 3600 }, Time::from_secs(NOW))
+        .unwrap();
     for batch in &batches[1..] {
         store.batch_written(batch.id, Time::from_secs(NOW - 60)).unwrap();
     }

@@ -29,7 +29,8 @@ pub(crate) type Shared = Arc<Jobs>;
 
 impl Jobs {
     fn knows(&self, headers: &HeaderMap) -> bool {
-        let known = headers.get(header::AUTHORIZATION).is_some_and(|value| value == &format!("Bearer {TOKEN}"));
+        let known =
+            headers.get(header::AUTHORIZATION).is_some_and(|value| value == &format!("Bearer {TOKEN}"));
         *self.strangers.lock().unwrap() += u32::from(!known);
         known
     }
@@ -42,7 +43,11 @@ async fn list(State(jobs): State<Shared>, headers: HeaderMap) -> impl IntoRespon
     Json(json!({"jobs": *jobs.all.lock().unwrap()})).into_response()
 }
 
-async fn one(State(jobs): State<Shared>, headers: HeaderMap, Query(query): Query<Value>) -> impl IntoResponse {
+async fn one(
+    State(jobs): State<Shared>,
+    headers: HeaderMap,
+    Query(query): Query<Value>,
+) -> impl IntoResponse {
     if !jobs.knows(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
@@ -130,7 +135,10 @@ async fn jobs_are_listed_with_progress_and_errors() {
     let site = site_of(&service(jobs.clone()).await).await;
     let person = site.log_in().await;
     let page = person.page("/dashboard/jobs").await;
-    assert!(page.contains(r#"<progress value="2500" max="10000""#) && page.contains("2,500 of 10,000"), "{page}");
+    assert!(
+        page.contains(r#"<progress value="2500" max="10000""#) && page.contains("2,500 of 10,000"),
+        "{page}"
+    );
     assert!(page.contains("run&lt;ning") && page.contains("id=run%3Cning"), "names are text");
     assert!(page.contains("3 reports with errors"), "{page}");
     let overview = person.page("/dashboard/").await;
@@ -145,7 +153,10 @@ async fn a_summary_is_shown_by_name_with_its_noise() {
     let page = person.page("/dashboard/job?id=done").await;
     assert!(page.contains("spring · country fr · purchase · category 5"), "{page}");
     // 24,576 units of revenue are 250; ε = 20.
-    assert!(page.contains("<strong>250</strong>") && page.contains("ε = 20") && page.contains("4,634"), "{page}");
+    assert!(
+        page.contains("<strong>250</strong>") && page.contains("ε = 20") && page.contains("4,634"),
+        "{page}"
+    );
     assert!(page.contains("not explained by the campaigns file") && page.contains("0xffffffff"), "{page}");
     assert!(page.contains("DECRYPTION_ERROR") && page.contains("could not be opened"));
     assert_eq!(page.matches("<svg").count(), 2);
@@ -170,13 +181,24 @@ async fn a_batch_is_aggregated_by_a_form_of_ones_own() {
     assert_eq!(person.get(&path).await.status(), StatusCode::NOT_FOUND, "its files are not there yet");
     store.batch_written(batch.id, Time::from_secs(NOW)).unwrap();
     let page = person.page(&path).await;
-    assert!(page.contains("value=\"attribution-reporting/shop.example/2023-11-13T22Z/batch-1/reports\""), "{page}");
+    assert!(
+        page.contains("value=\"attribution-reporting/shop.example/2023-11-13T22Z/batch-1/reports\""),
+        "{page}"
+    );
+    assert!(page.contains(r#"name="filtering_ids" value="0,1""#), "those of the measures: {page}");
     let csrf = person.csrf().await;
     let send = async |csrf: &str, bucket: &str, epsilon: &str| {
         let id = batch.id.to_string();
         let fields = [
-            ("csrf", csrf), ("batch", &id), ("job_request_id", "new-job"), ("input_bucket", bucket),
-            ("input_prefix", "a/reports"), ("output_prefix", "a/summary"), ("epsilon", epsilon),
+            ("csrf", csrf),
+            ("batch", &id),
+            ("job_request_id", "new-job"),
+            ("input_bucket", bucket),
+            ("input_prefix", "a/reports"),
+            ("output_bucket", "b"),
+            ("output_prefix", "a/summary"),
+            ("epsilon", epsilon),
+            ("filtering_ids", "0,1"),
         ];
         person.submit("/dashboard/jobs", form(&fields)).send().await.unwrap()
     };
@@ -187,10 +209,16 @@ async fn a_batch_is_aggregated_by_a_form_of_ones_own() {
     assert!(refused.text().await.unwrap().contains("answers 400: the &lt;bucket&gt; is full"));
     assert_eq!(jobs.all.lock().unwrap().len(), 2, "nothing was created so far");
     let created = send(&csrf, "b", "10").await;
-    assert_eq!((created.status(), &created.headers()[header::LOCATION]), (StatusCode::SEE_OTHER, &"/dashboard/job?id=new-job".parse().unwrap()));
+    assert_eq!(
+        (created.status(), &created.headers()[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/dashboard/job?id=new-job".parse().unwrap())
+    );
     let job = jobs.all.lock().unwrap()[0].clone();
     assert_eq!(job["input_data_bucket_name"], "b");
-    assert_eq!(job["job_parameters"], json!({"attribution_report_to": "https://ads.example", "debug_privacy_epsilon": "10", "input_report_count": "1"}));
+    assert_eq!(
+        job["job_parameters"],
+        json!({"attribution_report_to": "https://ads.example", "debug_privacy_epsilon": "10", "filtering_ids": "0,1", "input_report_count": "1"})
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,8 @@
 //! What is shown and exported.
 
+use ascribe_collector::{NewReport, ReportBody, ServedSource, Store};
 use ascribe_headers::SourceType;
 use ascribe_reports::Endpoint;
-use ascribe_collector::{NewReport, ReportBody, ServedSource, Store};
 use http::{StatusCode, header};
 use serde_json::Value;
 
@@ -44,7 +44,11 @@ async fn a_report_appears_with_what_its_type_means() {
     let report = r#"[{"type":"trigger-no-matching-source","body":{"attribution_destination":"https://shop.example"}}]"#;
     assert_eq!(site.post(Endpoint::VerboseDebug, report).await, StatusCode::OK);
     let page = person.page("/dashboard/debug").await;
-    assert!(page.contains("trigger-no-matching-source") && page.contains("No source of this reporting origin is stored"), "{page}");
+    assert!(
+        page.contains("trigger-no-matching-source")
+            && page.contains("No source of this reporting origin is stored"),
+        "{page}"
+    );
     let totals = json_of(&site, "/dashboard/?type=totals&format=json").await;
     assert_eq!((&totals["debug"], &totals["header_errors"]), (&1.into(), &0.into()));
 }
@@ -61,12 +65,15 @@ async fn the_campaign_of_a_debug_report_is_found_by_its_source_event_id() {
     let header = source.headers()["attribution-reporting-register-source"].to_str().unwrap();
     let header: Value = serde_json::from_str(header).unwrap();
     let id = header["source_event_id"].as_str().unwrap();
-    let report = format!(r#"[{{"type":"source-success","body":{{"source_event_id":"{id}"}}}},{{"type":"source-noised","body":{{"source_event_id":"1"}}}}]"#);
+    let report = format!(
+        r#"[{{"type":"source-success","body":{{"source_event_id":"{id}"}}}},{{"type":"source-noised","body":{{"source_event_id":"1"}}}}]"#
+    );
     assert_eq!(site.post(Endpoint::VerboseDebug, &report).await, StatusCode::OK);
     let found = json(&site, "/dashboard/debug?format=json&campaign=spring", "debug_reports").await;
     assert_eq!(types(&found), ["source-success"]);
     assert_eq!(found[0]["campaign"], "spring");
-    let found = json(&site, &format!("/dashboard/debug?format=json&source_event_id={id}"), "debug_reports").await;
+    let found =
+        json(&site, &format!("/dashboard/debug?format=json&source_event_id={id}"), "debug_reports").await;
     assert_eq!(types(&found), ["source-success"]);
 }
 
@@ -74,8 +81,14 @@ async fn the_campaign_of_a_debug_report_is_found_by_its_source_event_id() {
 async fn filters_are_those_of_the_page_and_of_the_export() {
     let site = Site::start().await;
     site.insert(&[
-        verbose_of(r#"[{"type":"source-noised","body":{"attribution_destination":"https://shop.example"}}]"#, Some(1)),
-        verbose_of(r#"[{"type":"source-success","body":{"attribution_destination":"https://shop.test"}}]"#, Some(2)),
+        verbose_of(
+            r#"[{"type":"source-noised","body":{"attribution_destination":"https://shop.example"}}]"#,
+            Some(1),
+        ),
+        verbose_of(
+            r#"[{"type":"source-success","body":{"attribution_destination":"https://shop.test"}}]"#,
+            Some(2),
+        ),
     ]);
     let person = site.log_in().await;
     for (query, expected) in [
@@ -94,8 +107,14 @@ async fn filters_are_those_of_the_page_and_of_the_export() {
         let page = person.page(&format!("/dashboard/debug?{}", query.trim_start_matches('&'))).await;
         assert_eq!(page.matches("<details").count(), expected.len(), "{query}");
     }
-    for wrong in ["from=yesterday", "campaign=winter", "source_event_id=-1", "before=x", "format=xml", "type=%00"] {
-        assert_eq!(person.get(&format!("/dashboard/debug?{wrong}")).await.status(), StatusCode::BAD_REQUEST, "{wrong}");
+    for wrong in
+        ["from=yesterday", "campaign=winter", "source_event_id=-1", "before=x", "format=xml", "type=%00"]
+    {
+        assert_eq!(
+            person.get(&format!("/dashboard/debug?{wrong}")).await.status(),
+            StatusCode::BAD_REQUEST,
+            "{wrong}"
+        );
     }
 }
 
@@ -117,9 +136,15 @@ async fn lists_have_pages_and_exports_go_on() {
     assert_eq!(pages, [50, 50, 20]);
     let rows = json(&site, "/dashboard/campaigns?format=json", "event_level_reports").await;
     assert_eq!(rows.len(), 120);
-    assert_eq!((&rows[0]["source_event_id"], &rows[0]["campaign"]), (&u64::MAX.to_string().into(), &"spring".into()));
+    assert_eq!(
+        (&rows[0]["source_event_id"], &rows[0]["campaign"]),
+        (&u64::MAX.to_string().into(), &"spring".into())
+    );
     let csv = site.export("/dashboard/campaigns?format=csv").await;
-    assert_eq!(csv.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"event_level_reports.csv\"");
+    assert_eq!(
+        csv.headers()[header::CONTENT_DISPOSITION],
+        "attachment; filename=\"event_level_reports.csv\""
+    );
     let csv = csv.text().await.unwrap();
     assert_eq!(csv.lines().count(), 121);
     assert!(csv.starts_with("seq,received_at,scheduled_report_time,report_id,"), "{csv}");
@@ -179,7 +204,10 @@ async fn conversions_are_estimated_by_name_with_their_interval() {
     let rows = json(&site, "/dashboard/campaigns?format=json&type=estimates", "estimates").await;
     assert_eq!(rows.len(), 8);
     let purchase = &rows[1];
-    assert_eq!((&purchase["campaign"], &purchase["conversion"], &purchase["reports"]), (&"spring".into(), &"purchase".into(), &40.into()));
+    assert_eq!(
+        (&purchase["campaign"], &purchase["conversion"], &purchase["reports"]),
+        (&"spring".into(), &"purchase".into(), &40.into())
+    );
     let number = |name: &str| purchase[name].as_f64().unwrap();
     assert!(number("low") < number("estimate") && number("estimate") < number("high"), "{purchase}");
     let page = site.log_in().await.page("/dashboard/campaigns").await;
@@ -190,7 +218,10 @@ async fn conversions_are_estimated_by_name_with_their_interval() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_reports_and_batches_are_shown() {
     let site = Site::start().await;
-    site.insert(&[aggregatable(1, NOW - 86_400, "https://shop.example"), aggregatable(2, NOW, "https://shop.test")]);
+    site.insert(&[
+        aggregatable(1, NOW - 86_400, "https://shop.example"),
+        aggregatable(2, NOW, "https://shop.test"),
+    ]);
     let mut store = Store::open(&site.store).unwrap();
     let plan = ascribe_collector::BatchPlan { period_hours: 1, wait_seconds: 3600 };
     let batches = store.assign_batches(plan, ascribe_reports::Time::from_secs(NOW)).unwrap();
@@ -201,7 +232,10 @@ async fn waiting_reports_and_batches_are_shown() {
     store.batch_written(batches[0].id, ascribe_reports::Time::from_secs(NOW)).unwrap();
     assert!(person.page("/dashboard/aggregatable").await.contains(">written<"));
     let rows = json(&site, "/dashboard/aggregatable?format=json", "batches").await;
-    assert_eq!((rows.len(), &rows[0]["reports"], &rows[0]["written_at"]), (1, &1.into(), &"2023-11-14T22:15:00Z".into()));
+    assert_eq!(
+        (rows.len(), &rows[0]["reports"], &rows[0]["written_at"]),
+        (1, &1.into(), &"2023-11-14T22:15:00Z".into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,8 +243,20 @@ async fn reports_over_time_are_exported_by_step() {
     let site = Site::start().await;
     site.insert(&[event(1, None, 0), event(2, None, 0), aggregatable(3, NOW - 10, "https://shop.example")]);
     let rows = json(&site, "/dashboard/?format=json&days=1", "reports_over_time").await;
-    let told: Vec<_> = rows.iter().map(|row| (row["endpoint"].as_str().unwrap(), row["reports"].as_u64().unwrap(), row["from"].as_str().unwrap())).collect();
-    assert_eq!(told, [("event_level", 2, "2023-11-14T22:00:00Z"), ("aggregatable", 1, "2023-11-14T22:00:00Z")]);
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["endpoint"].as_str().unwrap(),
+                row["reports"].as_u64().unwrap(),
+                row["from"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("event_level", 2, "2023-11-14T22:00:00Z"), ("aggregatable", 1, "2023-11-14T22:00:00Z")]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,8 @@ impl Site {
         let mut options = DashboardOptions::new(access, store.clone());
         change(&mut options, folder.path());
         let clock = Clock::new(|| Time::from_secs(NOW));
-        let collector = Arc::new(Collector::start(campaigns(), store.clone(), Limits::default(), clock).unwrap());
+        let collector =
+            Arc::new(Collector::start(campaigns(), store.clone(), Limits::default(), clock).unwrap());
         let dashboard = Dashboard::new(&collector, options).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

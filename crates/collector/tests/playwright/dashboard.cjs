@@ -77,14 +77,14 @@ async function main() {
 
     for (const [scheme, width] of [['light', 1280], ['dark', 1280], ['light', 390], ['dark', 390]]) {
         await page.emulateMedia({colorScheme: scheme});
-        await page.setViewportSize({width, height: 900});
+        await page.setViewportSize({width, height: 1500});
         for (const name of PAGES) {
             await page.goto(`${address}/dashboard/${name}`);
             const wide = await page.evaluate(() => document.documentElement.scrollWidth);
             if (wide > width) seen.overflowing.push(`${name} at ${width}: ${wide}`);
             if (name === 'debug') await page.locator('details.report summary').first().click();
             const file = `${name.split('?')[0] || 'overview'}-${scheme}-${width}.png`;
-            if (pictures) await page.screenshot({path: path.join(pictures, file), fullPage: true});
+            if (pictures) await page.screenshot({path: path.join(pictures, file), fullPage: false});
         }
     }
 

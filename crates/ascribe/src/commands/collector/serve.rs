@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use ascribe_collector::{
-    Access, Campaigns, Chores, Clock, Collector, Dashboard, DashboardOptions, Housekeeping, Limits, Overload, Secret,
-    Secrets, ServiceAddress, StoreLocation,
+    Access, Campaigns, Chores, Clock, Collector, Dashboard, DashboardOptions, Housekeeping, Limits, Overload,
+    Secret, Secrets, ServiceAddress, StoreLocation,
 };
 use clap::ValueEnum;
 use rand::TryRng;
@@ -187,12 +187,14 @@ fn dashboard_options(args: &Args, campaigns: &Campaigns) -> anyhow::Result<Optio
     }
     let readable = !args.operations_tls && !args.operations.ip().is_loopback();
     if readable && section.origin.as_ref().is_none_or(|origin| origin.scheme() != "https") {
-        tracing::warn!("the dashboard's password can be read on its way: use --operations-tls, or a proxy with TLS");
+        tracing::warn!(
+            "the dashboard's password can be read on its way: use --operations-tls, or a proxy with TLS"
+        );
     }
-    let service = campaigns.service.clone().map(|service| ServiceAddress {
-        token_file: beside(&service.token_file),
-        ..service
-    });
+    let service = campaigns
+        .service
+        .clone()
+        .map(|service| ServiceAddress { token_file: beside(&service.token_file), ..service });
     Ok(Some(DashboardOptions {
         service,
         origin: section.origin.clone(),

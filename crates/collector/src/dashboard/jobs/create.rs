@@ -1,5 +1,7 @@
 //! A batch to be aggregated: the form, and the job that comes of it.
 
+use std::collections::BTreeSet;
+
 use ascribe_reports::Time;
 use axum::{
     Extension, Form,
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use super::{NoPage, Shared, Tab, Visitor, filter, id_query, layout, of_service};
 use crate::{
     batches::place,
+    campaigns::KeyScheme,
     store::{BatchOverview, PageOf},
 };
 
@@ -31,6 +34,7 @@ pub(in super::super) struct Wanted {
     output_bucket: String,
     output_prefix: String,
     epsilon: String,
+    filtering_ids: String,
 }
 
 const MAX_FIELD_BYTES: usize = 1024;
@@ -51,6 +55,7 @@ pub(in super::super) async fn form(
         input_prefix: format!("{folder}/reports"),
         output_prefix: format!("{folder}/summary"),
         epsilon: dashboard.campaigns().scheme.epsilon.to_string(),
+        filtering_ids: filtering_ids(&dashboard.campaigns().scheme),
         ..Wanted::default()
     };
     Ok(page(&visitor, &overview, &wanted, None).into_response())
@@ -71,7 +76,11 @@ pub(in super::super) async fn create(
     let refused = match wanted.request(&origin, overview.batch.reports) {
         Ok(job) => match service.create(&job).await {
             Ok(()) => {
-                tracing::info!(batch = overview.batch.id, job = wanted.job_request_id, "a batch is aggregated");
+                tracing::info!(
+                    batch = overview.batch.id,
+                    job = wanted.job_request_id,
+                    "a batch is aggregated"
+                );
                 let page = format!("/dashboard/job?{}", id_query(&wanted.job_request_id));
                 return Ok(Redirect::to(&page).into_response());
             }
@@ -96,18 +105,37 @@ async fn batch(dashboard: &Shared, id: Option<i64>) -> Result<BatchOverview, NoP
     found.ok_or_else(|| NoPage::Asked(StatusCode::NOT_FOUND, why()))
 }
 
+/// Those of all measures: contributions of others would be left out.
+fn filtering_ids(scheme: &KeyScheme) -> String {
+    let ids: BTreeSet<u64> = scheme.measures.iter().map(|measure| measure.filtering_id).collect();
+    ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}
+
 impl Wanted {
     /// The body of `createJob`; or what is wrong.
     fn request(&self, origin: &str, reports: u64) -> Result<Value, &'static str> {
         let fields = [
-            &self.job_request_id, &self.input_bucket, &self.input_prefix, &self.domain_bucket, &self.domain_prefix,
-            &self.output_bucket, &self.output_prefix,
+            &self.job_request_id,
+            &self.input_bucket,
+            &self.input_prefix,
+            &self.domain_bucket,
+            &self.domain_prefix,
+            &self.output_bucket,
+            &self.output_prefix,
+            &self.filtering_ids,
         ];
         if fields.iter().any(|field| field.len() > MAX_FIELD_BYTES || field.contains(char::is_control)) {
             return Err("A field has more than 1,024 bytes, or control characters.");
         }
-        if self.job_request_id.is_empty() || self.input_prefix.is_empty() || self.output_prefix.is_empty() {
-            return Err("The job's ID, the reports and the summary need a name.");
+        let needed = [
+            &self.job_request_id,
+            &self.input_bucket,
+            &self.input_prefix,
+            &self.output_bucket,
+            &self.output_prefix,
+        ];
+        if needed.iter().any(|field| field.is_empty()) {
+            return Err("The job, the reports and the summary need names.");
         }
         let epsilon: f64 = self.epsilon.trim().parse().unwrap_or(0.0);
         if !(epsilon > 0.0 && epsilon <= 64.0) {
@@ -118,6 +146,9 @@ impl Wanted {
             "debug_privacy_epsilon": epsilon.to_string(),
             "input_report_count": reports.to_string(),
         });
+        if !self.filtering_ids.is_empty() {
+            parameters["filtering_ids"] = self.filtering_ids.as_str().into();
+        }
         if !self.domain_prefix.is_empty() {
             parameters["output_domain_bucket_name"] = self.domain_bucket.as_str().into();
             parameters["output_domain_blob_prefix"] = self.domain_prefix.as_str().into();
@@ -151,11 +182,12 @@ fn page(visitor: &Visitor, overview: &BatchOverview, wanted: &Wanted, problem: O
                 input type="hidden" name="batch" value=(batch.id);
                 (field("Job ID", "job_request_id", &wanted.job_request_id, true))
                 (field("Epsilon", "epsilon", &wanted.epsilon, true))
-                (field("Bucket of the reports", "input_bucket", &wanted.input_bucket, false))
+                (field("Filtering IDs", "filtering_ids", &wanted.filtering_ids, false))
+                (field("Bucket of the reports", "input_bucket", &wanted.input_bucket, true))
                 (field("Reports begin with", "input_prefix", &wanted.input_prefix, true))
                 (field("Bucket of the domain", "domain_bucket", &wanted.domain_bucket, false))
                 (field("Domain begins with", "domain_prefix", &wanted.domain_prefix, false))
-                (field("Bucket of the summary", "output_bucket", &wanted.output_bucket, false))
+                (field("Bucket of the summary", "output_bucket", &wanted.output_bucket, true))
                 (field("Summary begins with", "output_prefix", &wanted.output_prefix, true))
                 span.buttons { button.primary type="submit" { "Aggregate" } a.button href=(Tab::Aggregatable.path()) { "Cancel" } }
             }

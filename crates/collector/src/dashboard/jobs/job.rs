@@ -46,7 +46,8 @@ impl<'j> Job<'j> {
         let count = |of: &Value| Some((of.get("category")?.as_str()?.to_owned(), number(of.get("count")?)?));
         let counts: Vec<(String, u64)> = counts.iter().filter_map(count).collect();
         // The total comes as a category of its own.
-        let total = counts.iter().find(|(category, _)| category == "NUM_REPORTS_WITH_ERRORS").map(|(_, n)| *n);
+        let total =
+            counts.iter().find(|(category, _)| category == "NUM_REPORTS_WITH_ERRORS").map(|(_, n)| *n);
         total.or_else(|| Some(counts.iter().map(|(_, count)| count).sum())).filter(|count| *count > 0)
     }
 

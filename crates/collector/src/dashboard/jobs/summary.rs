@@ -50,12 +50,14 @@ impl Noise {
 struct Meaning<'c> {
     /// Each dimension with its value, without the measure.
     label: String,
+    /// The same without the names of dimensions that their values tell, for charts.
+    short: String,
     measure: Option<&'c Measure>,
 }
 
 fn meaning<'c>(bucket: &str, campaigns: &'c Campaigns) -> Option<Meaning<'c>> {
     let key: u128 = bucket.parse().ok()?;
-    let mut values = Vec::new();
+    let (mut values, mut short) = (Vec::new(), Vec::new());
     let mut measure = None;
     for (dimension, number) in campaigns.scheme.explain(KeyPiece(key))? {
         let value = campaign_names::value(campaigns, &dimension.kind, number);
@@ -64,18 +66,32 @@ fn meaning<'c>(bucket: &str, campaigns: &'c Campaigns) -> Option<Meaning<'c>> {
                 measure = campaigns.scheme.measures.iter().find(|measure| measure.number == number);
                 if measure.is_none() {
                     values.push(format!("measure {value}"));
+                    short.push(format!("measure {value}"));
                 }
             }
-            DimensionKind::Campaign | DimensionKind::Conversion => values.push(value),
-            _ => values.push(format!("{} {value}", dimension.name)),
+            DimensionKind::Campaign | DimensionKind::Conversion => {
+                short.push(value.clone());
+                values.push(value);
+            }
+            _ => {
+                let named = format!("{} {value}", dimension.name);
+                let tells = matches!(dimension.kind, DimensionKind::Listed(_)) && number > 0;
+                short.push(if tells { value } else { named.clone() });
+                values.push(named);
+            }
         }
     }
     // With one measure, keys need not tell it.
     if let (None, [only]) = (measure, &*campaigns.scheme.measures) {
-        let told = campaigns.scheme.dimensions.iter().any(|dimension| dimension.kind == DimensionKind::Measure);
+        let told =
+            campaigns.scheme.dimensions.iter().any(|dimension| dimension.kind == DimensionKind::Measure);
         measure = (!told).then_some(only);
     }
-    (!values.is_empty() || measure.is_some()).then(|| Meaning { label: values.join(" · "), measure })
+    (!values.is_empty() || measure.is_some()).then(|| Meaning {
+        label: values.join(" · "),
+        short: short.join(" · "),
+        measure,
+    })
 }
 
 /// What a sum, or an end of its interval, is worth.
@@ -89,13 +105,15 @@ pub(super) fn charts(summary: &Summary, campaigns: &Campaigns, noise: Noise) -> 
     for bucket in &summary.buckets {
         let meaning = meaning(&bucket.bucket, campaigns);
         let (measure, is_known) = (meaning.as_ref().and_then(|meaning| meaning.measure), meaning.is_some());
-        let label = meaning.map_or_else(|| bucket.bucket.clone(), |meaning| meaning.label);
+        let label = meaning.map_or_else(|| hexadecimal(&bucket.bucket), |meaning| meaning.short);
         let units = bucket.metric as f64;
         let end = |units| worth(measure, units);
         let interval = Some((end(units - noise.within()), end(units + noise.within())));
-        let bar = Bar { label, values: vec![ascribe_charts::Value { value: end(units), interval, truth: None }] };
+        let bar =
+            Bar { label, values: vec![ascribe_charts::Value { value: end(units), interval, truth: None }] };
         let same = |group: &&mut (Option<&Measure>, bool, Vec<Bar>)| {
-            group.0.map(|measure| measure.number) == measure.map(|measure| measure.number) && group.1 == is_known
+            group.0.map(|measure| measure.number) == measure.map(|measure| measure.number)
+                && group.1 == is_known
         };
         match groups.iter_mut().find(same) {
             Some((.., bars)) => bars.push(bar),
@@ -109,7 +127,7 @@ pub(super) fn charts(summary: &Summary, campaigns: &Campaigns, noise: Noise) -> 
     html! {
         (said(noise))
         @for (index, (measure, is_known, bars)) in groups.into_iter().enumerate() {
-            @let name = match (measure, is_known) { (Some(measure), _) => measure.name.as_str(), (None, true) => "contributions", (None, false) => "buckets that the campaigns file does not explain" };
+            @let name = match (measure, is_known) { (Some(measure), _) => measure.name.as_str(), (None, true) => "contributions", (None, false) => "not explained by the campaigns file" };
             h3.of-chart { (name) @if bars.len() > MAX_BARS { small { ", the " (MAX_BARS) " largest" } } }
             (chart(name, bars, index))
         }
@@ -123,7 +141,7 @@ fn chart(name: &str, mut bars: Vec<Bar>, index: usize) -> Markup {
     let chart = BarChart {
         title: format!("Summary: {name}"),
         description: format!("{all} noised sums with 95 % intervals, largest first: {first}."),
-        values: Axis::new(name, Unit::Number),
+        values: Axis::new("", Unit::Number),
         direction: Direction::Right,
         series: vec![name.to_owned()],
         truth: String::new(),
@@ -216,11 +234,11 @@ mod tests {
         let key: u128 = 1 << 16 | 3 << 12 | 2 << 10 | 1 << 4 | 5;
         let found = meaning(&key.to_string(), &campaigns).unwrap();
         assert_eq!(found.label, "spring · country fr · purchase · category 5");
+        assert_eq!(found.short, "spring · fr · purchase · category 5");
         assert_eq!(found.measure.unwrap().name.as_str(), "revenue");
         assert_eq!(worth(found.measure, 24_576.0), 250.0);
-        let other: u128 = 9 << 16 | 4 << 10;
-        let other = meaning(&(other & 0xffff_fff).to_string(), &campaigns);
-        assert!(other.is_some());
+        let other = meaning(&(9_u128 << 16).to_string(), &campaigns).unwrap();
+        assert_eq!(other.short, "9 · country other · measure 0 · 0 · category 0");
         assert!(meaning(&(1_u128 << 100).to_string(), &campaigns).is_none(), "no key of this scheme");
         assert!(meaning("-1", &campaigns).is_none());
     }
