@@ -27,9 +27,21 @@ pub struct Progress {
     reports: AtomicU64,
     bytes_read: AtomicU64,
     bytes: AtomicU64,
+    is_cancelled: AtomicBool,
 }
 
 impl Progress {
+    /// Asks the run to end: before it has spent, it does so soon; after that, it publishes what it paid for.
+    pub fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was asked to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
     /// How many reports were opened, or left out.
     #[must_use]
     pub fn reports(&self) -> u64 {
@@ -177,7 +189,7 @@ impl Shared<'_> {
                 self.fail(CollectError::Input(error));
             }
             self.collection.progress.bytes_read.fetch_add(blob.len, Ordering::Relaxed);
-            if self.is_over.load(Ordering::Relaxed) {
+            if self.is_over() {
                 return;
             }
         }
@@ -187,7 +199,7 @@ impl Shared<'_> {
     fn hand_over(&self, batch: &mut Batch, sender: &SyncSender<Vec<Row>>) -> ControlFlow<()> {
         let rows = std::mem::take(&mut batch.rows);
         batch.bytes = 0;
-        if self.is_over.load(Ordering::Relaxed) || sender.send(rows).is_err() {
+        if self.is_over() || sender.send(rows).is_err() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -201,7 +213,7 @@ impl Shared<'_> {
             let received = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(rows) = received else { return counted };
             // After the end, the queue is emptied, so that readers can end.
-            if self.is_over.load(Ordering::Relaxed) {
+            if self.is_over() {
                 continue;
             }
             self.add(rows, &mut counted, &mut contributed);
@@ -257,6 +269,10 @@ impl Shared<'_> {
     fn fail(&self, error: CollectError) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.end();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed) || self.collection.progress.is_cancelled()
     }
 
     fn end(&self) {

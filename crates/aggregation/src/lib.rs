@@ -71,6 +71,7 @@ mod record;
 mod result_info;
 mod return_code;
 mod run;
+mod service;
 mod shared_info;
 mod storage;
 mod sum;
@@ -95,5 +96,8 @@ pub use record::Record;
 pub use result_info::{ErrorSummary, ResultInfo};
 pub use return_code::ReturnCode;
 pub use run::{Counts, Job, Outcome, Protection, TestSwitches, run};
+pub use service::{
+    Service, ServiceConfig, ServiceConfigProblem, ServiceConfigProblems, ServiceError, TlsFiles,
+};
 pub use shared_info::{SharedInfo, iso_8601};
 pub use storage::{Blob, Location, Storage, StorageError, StorageErrorKind};

@@ -1,24 +1,21 @@
 //! `ascribe collector serve`.
 
-use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use ascribe_collector::{
     Access, Campaigns, Chores, Clock, Collector, Dashboard, DashboardOptions, Housekeeping, Limits, Overload,
     Secret, Secrets, ServiceAddress, StoreLocation,
 };
 use clap::ValueEnum;
 use rand::TryRng;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use super::{BatchOptionArgs, Verdict, location, parse};
+use crate::commands::serving::{log, tls, wait_for_end};
 use crate::output::Output;
 
 /// Serve registrations, and receive reports.
@@ -110,7 +107,7 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         tracing::warn!(misfit, "what the campaigns file says does not fit");
     }
     let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+        (Some(certificate), Some(key)) => Some(tls(certificate, key, &["h2", "http/1.1"])?),
         _ => None,
     };
     let dashboard = dashboard_options(&args, &campaigns)?;
@@ -203,17 +200,6 @@ fn dashboard_options(args: &Args, campaigns: &Campaigns) -> anyhow::Result<Optio
     }))
 }
 
-/// Lines of JSON for machines, text for people; RUST_LOG says how much.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // There is one already in tests alone.
-    let _ = match std::io::stderr().is_terminal() {
-        true => log.try_init(),
-        false => log.json().try_init(),
-    };
-}
-
 fn secrets(args: &Args) -> anyhow::Result<Secrets> {
     let default = [args.file.with_extension("secret")];
     let files = if args.secret.is_empty() { &default[..] } else { &args.secret };
@@ -222,41 +208,4 @@ fn secrets(args: &Args) -> anyhow::Result<Secrets> {
     let current = Secret::read_or_create(&files[0], fresh)?;
     let previous = files[1..].iter().map(|file| Secret::read(file)).collect::<Result<Vec<_>, _>>()?;
     Ok(Secrets::new(current, previous))
-}
-
-fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("reading {}", certificate.display()))?;
-    ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("reading {}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-/// Until SIGTERM or Ctrl-C; calls `reload` at each SIGHUP.
-#[cfg(unix)]
-fn wait_for_end(reload: impl Fn()) -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    async move {
-        let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-        let (Ok(mut terminate), Ok(mut hangup)) = signals else { return drop(tokio::signal::ctrl_c().await) };
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-                _ = hangup.recv() => reload(),
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn wait_for_end(_reload: impl Fn()) -> impl Future<Output = ()> {
-    async { drop(tokio::signal::ctrl_c().await) }
 }

@@ -23,6 +23,9 @@ async function refresh() {
 
 if (tiles) setInterval(refresh, 10000);
 
+// On a phone, the name of this page may be out of sight.
+document.querySelector('nav a[aria-current=page]')?.scrollIntoView({block: 'nearest', inline: 'center'});
+
 // A job that runs is looked at again.
 const running = document.querySelector('[data-reload]');
 if (running) setTimeout(() => location.reload(), 1000 * Number(running.dataset.reload));
