@@ -44,7 +44,7 @@ pub(super) fn section(mut section: Section<'_>, problems: &mut Problems) -> Dash
 }
 
 pub(super) fn service(section: &mut Section<'_>, problems: &mut Problems) -> Option<ServiceAddress> {
-    let help = r#"write the URL of "ascribe aggregation serve", such as "http://127.0.0.1:8082""#;
+    let help = r#"write the URL of "ascribe aggregation serve", such as "http://127.0.0.1:8100""#;
     let url = section.take("service").map(|field| base(&field, help, problems));
     let token_file = section.take("token_file").map(|field| path(&field, problems));
     match (url, token_file) {

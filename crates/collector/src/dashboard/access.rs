@@ -39,10 +39,12 @@ pub enum AccessError {
         error: std::io::Error,
     },
     /// The token could be guessed, or is none.
-    #[error("{path}: a token has 32 to 1024 visible ASCII characters, on one line")]
+    #[error("{path}: a token has {least} to 1024 visible ASCII characters, on one line")]
     Token {
         /// The file.
         path: Box<str>,
+        /// How many it has at least.
+        least: usize,
     },
     /// Others than its owner may read the token's file.
     #[error("{path}: others may read it; allow only its owner to: chmod 600")]
@@ -57,6 +59,10 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 /// Limited attempts keep online guessing slow; a hash that leaks is guessed as fast as hardware allows.
 const MIN_PASSWORD_BYTES: usize = 12;
 
+/// Tokens are not typed: nobody is to guess one, however often they try.
+const MIN_TOKEN_BYTES: usize = 32;
+const MAX_TOKEN_BYTES: usize = 1024;
+
 impl Access {
     /// By password alone, by token alone, by both; by nothing, nobody sees it.
     #[must_use]
@@ -69,7 +75,7 @@ impl Access {
     /// # Errors
     /// When it cannot be read, is read by others than its owner, or holds no token.
     pub fn with_token_file(self, path: &Path) -> Result<Self, AccessError> {
-        let token = read_token(path)?;
+        let token = read_token(path, MIN_TOKEN_BYTES)?;
         Ok(Self { token: Some(Sha256::digest(token.as_bytes()).into()), ..self })
     }
 
@@ -87,7 +93,7 @@ impl Access {
 }
 
 /// The token in a file that only its owner reads.
-pub(super) fn read_token(path: &Path) -> Result<Zeroizing<String>, AccessError> {
+pub(super) fn read_token(path: &Path, least: usize) -> Result<Zeroizing<String>, AccessError> {
     let named = || path.display().to_string().into_boxed_str();
     let io = |error| AccessError::Io { path: named(), error };
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io)?);
@@ -95,8 +101,9 @@ pub(super) fn read_token(path: &Path) -> Result<Zeroizing<String>, AccessError> 
         return Err(AccessError::Readable { path: named() });
     }
     let token = text.trim_end_matches(['\r', '\n']);
-    if !(32..=1024).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(AccessError::Token { path: named() });
+    if !(least..=MAX_TOKEN_BYTES).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Err(AccessError::Token { path: named(), least });
     }
     Ok(Zeroizing::new(token.to_owned()))
 }

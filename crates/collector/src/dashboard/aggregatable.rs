@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     export::{self, Export},
-    filter::{self, Filter, Format, PAGE, iso, relative},
+    filter::{self, Format, PAGE, iso, relative},
     guard::Visitor,
     layout::{self, NoPage, Tab},
     parts,
@@ -67,7 +67,7 @@ pub(super) async fn page(
         section.card { h2 { "Waiting" } (waiting_table(&waiting, now)) }
         section.card {
             div.tools { h2 { "Batches" } (parts::exports(path, &filter.query)) }
-            (batches_table(&batches, &filter, dashboard.service.is_some(), now))
+            (batches_table(&batches, dashboard.service.is_some(), now))
             (parts::pager(path, &filter.query, filter.before.is_none(), next))
         }
     };
@@ -116,7 +116,7 @@ fn waiting_table(waiting: &[WaitingReports], now: Time) -> Markup {
     }
 }
 
-fn batches_table(batches: &[BatchOverview], _: &Filter, has_service: bool, now: Time) -> Markup {
+fn batches_table(batches: &[BatchOverview], has_service: bool, now: Time) -> Markup {
     html! {
         @if batches.is_empty() { p.empty { "None yet. " code { "ascribe collector serve --batches PLACE" } " makes them by itself." } }
         @else { div.scroll { table {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     campaigns::Campaigns,
     estimates::{Estimate, estimates},
-    store::{EventReport, PageOf, ReportFilter, Store, StoreError},
+    store::{EventReport, PageOf, Store, StoreError},
 };
 
 const COLUMNS: &[&str] = &[
@@ -63,7 +63,7 @@ pub(super) async fn page(
     let path = Tab::Campaigns.path();
     if filter.format != Format::Html {
         let export = if filter.query.value("type") == "estimates" {
-            let estimates = of(&campaigns, &filter, dashboard.reader.read(read_estimates).await?);
+            let estimates = of(&filter, dashboard.reader.read(read_estimates).await?);
             let rows = estimates.iter().map(|estimate| estimate_row(estimate, &campaigns)).collect();
             Export { name: "estimates", columns: ESTIMATE_COLUMNS, rows, next: None }
         } else {
@@ -78,7 +78,7 @@ pub(super) async fn page(
         .reader
         .read(move |store| Ok((read_estimates(store)?, store.event_reports(&asked, page)?)))
         .await?;
-    let estimates = of(&campaigns, &filter, estimates);
+    let estimates = of(&filter, estimates);
     let more = reports.len() > PAGE as usize;
     reports.truncate(PAGE as usize);
     let next = reports.last().filter(|_| more).map(|last| last.seq);
@@ -109,7 +109,7 @@ pub(super) fn read_estimates(store: &mut Store) -> Result<Vec<Estimate>, StoreEr
     Ok(estimates(&store.event_counts()?, &store.served()?))
 }
 
-fn of(_: &Campaigns, filter: &Filter, mut estimates: Vec<Estimate>) -> Vec<Estimate> {
+fn of(filter: &Filter, mut estimates: Vec<Estimate>) -> Vec<Estimate> {
     estimates.retain(|estimate| filter.report.campaign.is_none_or(|campaign| campaign == estimate.campaign));
     estimates
 }
@@ -119,7 +119,6 @@ async fn all(dashboard: &Shared, filter: &Filter) -> Result<(Vec<EventReport>, O
     let mut before = filter.before;
     while reports.len() < export::MAX_ROWS {
         let (asked, part) = (filter.report.clone(), PageOf { before, limit: export::AT_A_TIME });
-        let asked: ReportFilter = asked;
         let read = dashboard.reader.read(move |store| store.event_reports(&asked, part)).await?;
         let is_last = read.len() < export::AT_A_TIME as usize;
         reports.extend(read);

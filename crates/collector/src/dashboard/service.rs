@@ -65,6 +65,8 @@ pub(super) struct Bucket {
     pub(super) metric: i64,
 }
 
+/// What aggregation services ask for.
+const MIN_TOKEN_BYTES: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const MAX_SAID: usize = 300;
@@ -72,7 +74,7 @@ const MAX_SAID: usize = 300;
 impl Service {
     pub(super) fn new(address: ServiceAddress) -> Result<Self, ServiceError> {
         // Read at once, so that mistakes show at the start; and anew each time, so that it can be changed.
-        access::read_token(&address.token_file)?;
+        access::read_token(&address.token_file, MIN_TOKEN_BYTES)?;
         let client =
             Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).no_proxy().build()?;
         Ok(Self { url: address.url, client, token_file: address.token_file })
@@ -117,7 +119,7 @@ impl Service {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, ServiceError> {
-        let token: Zeroizing<String> = access::read_token(&self.token_file)?;
+        let token: Zeroizing<String> = access::read_token(&self.token_file, MIN_TOKEN_BYTES)?;
         let mut url = self.url.clone();
         url.set_path(&format!("{}/v1alpha/{name}", self.url.path().trim_end_matches('/')));
         if !query.is_empty() {
