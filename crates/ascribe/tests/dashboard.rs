@@ -163,8 +163,8 @@ fn a_batch_that_is_aggregated_on_the_dashboard_is_shown_there_by_name() {
         std::thread::sleep(Duration::from_millis(100));
     };
     let rows = summary["summary"].as_array().unwrap();
-    let row =
-        rows.iter().find(|row| row["bucket"] == BUCKET.to_string()).unwrap_or_else(|| panic!("{summary}"));
+    let bucket = Value::from(BUCKET.to_string());
+    let row = rows.iter().find(|row| row["bucket"] == bucket).unwrap_or_else(|| panic!("{summary}"));
     assert_eq!(row["meaning"], "spring · country fr · purchase · category 5");
     assert_eq!(row["measure"], "revenue");
     // Three times 250, with noise whose 95 % interval is ±200: 10^-13 of all are beyond 2000.

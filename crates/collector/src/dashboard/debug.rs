@@ -24,7 +24,7 @@ use crate::{
 
 const COLUMNS: &[&str] = &["seq", "received_at", "type", "campaign", "body"];
 /// Of this many days, types are counted for the list of them.
-const TYPES_OF_DAYS: i64 = 30;
+const TYPES_OF_DAYS: i64 = 7;
 
 pub(super) async fn page(
     State(dashboard): State<Shared>,

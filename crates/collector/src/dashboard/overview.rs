@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     intake::name,
-    store::{ReceivedCount, VerboseType},
+    store::{ReceivedCount, StoreError, VerboseType},
 };
 
 const COLUMNS: &[&str] = &["from", "seconds", "endpoint", "reports"];
@@ -91,7 +91,11 @@ pub(super) async fn page(
     let (counts, types, waiting, estimates) = dashboard
         .reader
         .read(move |store| {
-            let estimates = if of_page { campaigns::read_estimates(store)? } else { Vec::new() };
+            // The page is of use without them, too.
+            let estimates = match of_page.then(|| campaigns::read_estimates(store)).transpose() {
+                Err(StoreError::TooSlow) => None,
+                estimates => Some(estimates?.unwrap_or_default()),
+            };
             Ok((
                 store.received(from, until, step)?,
                 store.verbose_types(from, until)?,
@@ -137,7 +141,10 @@ pub(super) async fn page(
         }
         section.card {
             div.tools { h2 { "Conversions by campaign" } a href=(Tab::Campaigns.path()) { "All of them" } }
-            (campaigns::estimates_chart(&estimates, &known, "conversions"))
+            @match &estimates {
+                Some(estimates) => (campaigns::estimates_chart(estimates, &known, "conversions")),
+                None => p.empty { "Too many reports to count in time." },
+            }
         }
         @if dashboard.service.is_some() {
             section.card {

@@ -166,7 +166,7 @@ CREATE TABLE served_sources (
     )
 }
 
-/// What people look for. Verbose reports that were stored before it are found by type and time alone.
+/// What people look for. Estimates count all event-level reports: in the index, without the table. Verbose reports that were stored before it are found by type and time alone.
 fn second(dialect: Dialect) -> String {
     let integer = match dialect {
         Dialect::Sqlite => "INTEGER",
@@ -179,6 +179,7 @@ ALTER TABLE verbose_reports ADD COLUMN destinations TEXT NOT NULL DEFAULT '';
 ALTER TABLE verbose_reports ADD COLUMN source_event_id {integer};
 CREATE INDEX verbose_reports_by_type ON verbose_reports (type, seq);
 CREATE INDEX verbose_reports_received ON verbose_reports (received_at, type);
+CREATE INDEX event_reports_counted ON event_reports (endpoint, campaign, source_type, rate, trigger_data);
 CREATE INDEX event_reports_received ON event_reports (received_at, endpoint);
 CREATE INDEX aggregatable_reports_received ON aggregatable_reports (received_at, endpoint);
 "
