@@ -60,14 +60,15 @@ pub(super) async fn page(
             @if reports.is_empty() { p.empty { "None: browsers could read every header." } }
             @for report in &reports {
                 @let error = HeaderError::of(report);
+                @let problem = problem(&error);
                 details.report {
                     summary {
                         span.chip.bad { (error.header) }
                         span.of { (error.context_site) }
                         (parts::time(report.received_at, now))
+                        span.what { (problem.as_deref().unwrap_or("Our own parser reads this header: the browser may be another version.")) }
                     }
-                    p { (problem(&error).unwrap_or_else(|| "Our own parser reads this header: the browser may be another version.".to_owned())) }
-                    (parts::json(&error.value))
+                    (parts::raw(&error.value))
                 }
             }
             (parts::pager(path, &filter.query, filter.before.is_none(), next))

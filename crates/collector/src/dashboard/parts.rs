@@ -86,16 +86,21 @@ pub(super) fn report_fields(query: &Query, campaigns: &Campaigns) -> Markup {
     }
 }
 
-/// A body in JSON, laid out, and cut where it is longer than people read.
+/// A body in JSON, laid out.
 pub(super) fn json(text: &str) -> Markup {
-    const LONGEST: usize = 8000;
     let pretty = serde_json::from_str::<serde_json::Value>(text)
         .ok()
         .and_then(|value| serde_json::to_string_pretty(&value).ok())
         .unwrap_or_else(|| text.to_owned());
-    let end = pretty.char_indices().nth(LONGEST).map(|(at, _)| at);
+    raw(&pretty)
+}
+
+/// Text as it is, cut where it is longer than people read.
+pub(super) fn raw(text: &str) -> Markup {
+    const LONGEST: usize = 8000;
+    let end = text.char_indices().nth(LONGEST).map(|(at, _)| at);
     html! {
-        pre { (pretty[..end.unwrap_or(pretty.len())]) }
+        pre { (text[..end.unwrap_or(text.len())]) }
         @if end.is_some() { p.hint { "Longer: the export has all of it." } }
     }
 }
