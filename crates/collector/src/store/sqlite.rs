@@ -119,3 +119,34 @@ impl Database for Sqlite {
         rows.iter().map(|row| Ok(statement.execute(params_from_iter(row))? == 1)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tables::migrations;
+
+    #[test]
+    fn a_store_of_the_first_schema_is_brought_up_to_date_with_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(&migrations(Dialect::Sqlite)[0]).unwrap();
+        old.execute_batch(
+            "INSERT INTO verbose_reports (received_at, type, body) VALUES (7, 'source-noised', '{}'); PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let mut store = Sqlite::open(&path).unwrap();
+            let rows = store
+                .query("SELECT type, campaign, destinations, source_event_id FROM verbose_reports", &[])
+                .unwrap();
+            assert_eq!(
+                rows,
+                [[Cell::Text("source-noised".into()), Cell::Null, Cell::Text("".into()), Cell::Null]]
+            );
+            let version = store.query("PRAGMA user_version", &[]).unwrap();
+            assert_eq!(version, [[Cell::Integer(migrations(Dialect::Sqlite).len() as i64)]]);
+        }
+    }
+}
