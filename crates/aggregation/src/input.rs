@@ -65,14 +65,13 @@ enum Format {
     Other,
 }
 
-/// Reads the reports of a file: one row for each, until the sink has had enough.
+/// Reads the reports of a file that was opened: one row for each, until the sink has had enough.
 pub(crate) fn read_reports(
-    storage: &Storage,
+    mut file: File,
     blob: &Blob,
     column: PayloadColumn,
     sink: Sink<'_, Row>,
 ) -> Result<(), InputError> {
-    let mut file = storage.open(blob)?;
     let read = || match sniff(&mut file)? {
         None => Ok(()),
         Some(Format::Avro) => avro::read_reports(BufReader::new(file), sink),

@@ -13,6 +13,7 @@
 //! | noise | discrete Laplace, scale 65536 / ε, once for each bucket | [`run`](fn@run) |
 //! | spend | the budget and the output in one transaction | [`Ledger`], [`SqliteLedger`] |
 //! | publish | the stored bytes, as often as it takes | [`publish`], [`recover`] |
+//! | serve | jobs over HTTP, in a queue that survives the process | [`Service`] |
 //!
 //! A [`Job`] goes through all of it with [`run`](fn@run) and ends in an [`Outcome`]: a [`ReturnCode`], counts, files.
 //! It never fails in another way, and no input makes it panic.
@@ -61,6 +62,7 @@ mod domain;
 mod error_counter;
 mod exhausted_info;
 mod explain;
+mod in_order;
 mod input;
 mod job;
 mod keys;

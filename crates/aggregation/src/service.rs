@@ -30,6 +30,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use ascribe_headers::Site;
 use ascribe_reports::Time;
 use rand::{TryRng, rngs::SysRng};
 
@@ -152,12 +153,13 @@ impl Drop for Service {
 impl Inner {
     /// Where a request leads, if its reporter may be asked about and all of it is in buckets.
     fn accept(&self, request: &CreateJob) -> Result<Places, ApiError> {
-        // A reporter that is none is the job's to complain of.
-        if let (Some(allowed), Some(site)) = (&self.config.reporting_sites, request.reporting_site())
-            && !allowed.contains(&site)
-        {
-            let message = format!("no job may be about {}", site.as_str());
-            return Err(ApiError::new(Reason::ReportingSiteNotAllowed, message));
+        if let Some(allowed) = &self.config.reporting_sites {
+            let site = request.reporting_site();
+            if !site.as_ref().is_some_and(|site| allowed.contains(site)) {
+                let whom = site.as_ref().map_or("whoever that is", Site::as_str);
+                let message = format!("no job may be about {whom}");
+                return Err(ApiError::new(Reason::ReportingSiteNotAllowed, message));
+            }
         }
         let buckets = &self.config.buckets;
         let input = |prefix: &String| buckets.locate(&request.input_data_bucket_name, prefix, "the input");

@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, sync::Arc};
 
-use ascribe_aggregation::{Ledger, SqliteLedger};
+use ascribe_aggregation::{Ledger, Service, SqliteLedger};
 use common::service::{Running, TOKEN, config, report, request, world};
 use serde_json::{Value, json};
 
@@ -57,6 +57,10 @@ async fn a_job_is_created_runs_and_is_told_as_the_documentation_has_it() {
             "result_info",
         ]
     );
+    let description = include_str!("../../../docs/aggregation-api.yaml");
+    for member in members(&job).into_iter().chain(members(&job["result_info"])) {
+        assert!(description.contains(&format!(" {member}:")), "{member} is not described");
+    }
     for echoed in ["job_request_id", "input_data_blob_prefix", "output_data_bucket_name", "job_parameters"] {
         assert_eq!(job[echoed], request("day-1")[echoed]);
     }
@@ -157,9 +161,11 @@ async fn a_request_leads_nowhere_but_into_configured_buckets() {
         body[name] = json!(world.directory.path().display().to_string());
         assert_error(service.create(&body).await, 400, 3, "INVALID_ARGUMENT", "VALIDATION_FAILED");
     }
-    let mut body = request("x");
-    body["job_parameters"]["attribution_report_to"] = json!("https://other.test");
-    assert_error(service.create(&body).await, 403, 7, "PERMISSION_DENIED", "REPORTING_SITE_NOT_ALLOWED");
+    for other in ["https://other.test", "report.test", "https://report.test.other.test"] {
+        let mut body = request("x");
+        body["job_parameters"]["attribution_report_to"] = json!(other);
+        assert_error(service.create(&body).await, 403, 7, "PERMISSION_DENIED", "REPORTING_SITE_NOT_ALLOWED");
+    }
     assert_eq!(service.get("listJobs").await.1, json!({"jobs": []}));
 }
 
@@ -241,6 +247,36 @@ async fn a_debug_run_shows_what_is_in_the_reports_and_spends_nothing() {
     assert!(world.path("out/debug/debug-1-of-1.avro").is_file());
     assert_eq!(service.get("getSummary?job_request_id=debug").await.1["total"], 2);
     assert!(SqliteLedger::open(&world.path(LEDGER)).unwrap().jobs(10).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_served_over_tls_and_who_speaks_none_is_not() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let world = world(1);
+    let service = Service::start(config(world.directory.path(), LEDGER, "")).unwrap();
+    let bind = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (clients, operations) = (bind().await, bind().await);
+    let url = format!("localhost:{}/v1alpha/listJobs", clients.local_addr().unwrap().port());
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let requests = async {
+        let certificate = reqwest::Certificate::from_der(certified.cert.der()).unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap();
+        let answer = client.get(format!("https://{url}")).bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(client.get(format!("http://{url}")).bearer_auth(TOKEN).send().await.is_err());
+        end.send(()).unwrap();
+    };
+    let tls = Some(Arc::new(tls));
+    tokio::join!(service.serve(clients, operations, tls, async { drop(ended.await) }), requests);
+    tokio::task::spawn_blocking(|| drop(service)).await.unwrap();
 }
 
 #[tokio::test]
@@ -349,6 +385,31 @@ async fn an_output_that_cannot_be_written_is_kept_and_an_id_that_spent_is_taken(
     queue.execute("DELETE FROM queued_job", []).unwrap();
     let service = Running::start(config(world.directory.path(), LEDGER, ""));
     assert_eq!(service.create(&request("day-1")).await.0, 409);
+}
+
+#[tokio::test]
+async fn a_job_whose_process_died_each_time_ends_and_one_that_had_spent_succeeds() {
+    let world = world(1);
+    let service = Running::start(config(world.directory.path(), LEDGER, ""));
+    service.create(&request("spent")).await;
+    service.finished("spent").await;
+    drop(service);
+    let output = fs::read(world.path("out/spent-1-of-1.avro")).unwrap();
+    let queue = rusqlite::Connection::open(world.path(LEDGER)).unwrap();
+    let died = "UPDATE queued_job SET attempts = 5, claimable_at = 0, worker = 'dead', finished_at = NULL,
+                    result = NULL, buckets = NULL";
+    queue.execute(died, []).unwrap();
+    let copy = "INSERT INTO queued_job SELECT 'unspent', replace(request, 'spent', 'unspent'), received_at,
+                    updated_at, started_at, NULL, 5, 0, 'dead', 0, NULL, NULL FROM queued_job";
+    queue.execute(copy, []).unwrap();
+    let service = Running::start(config(world.directory.path(), LEDGER, ""));
+    let spent = service.finished("spent").await;
+    assert_eq!(spent["result_info"]["return_code"], "SUCCESS", "{spent}");
+    assert_eq!(service.get("getSummary?job_request_id=spent").await.1["total"], 2);
+    assert!(fs::read(world.path("out/spent-1-of-1.avro")).unwrap() == output, "noise was drawn again");
+    let unspent = service.finished("unspent").await;
+    assert_eq!(unspent["result_info"]["return_code"], "RETRIES_EXHAUSTED", "{unspent}");
+    assert!(!world.path("out/unspent-1-of-1.avro").exists());
 }
 
 #[tokio::test]

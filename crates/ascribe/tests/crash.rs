@@ -38,7 +38,7 @@ fn world() -> TempDir {
     fs::write(path("token"), TOKEN).unwrap();
     fs::set_permissions(path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let config = "listen = \"127.0.0.1:0\"\noperations = \"127.0.0.1:0\"\nkeys = \"keys\"\nledger = \"ledger.sqlite\"\n\
-                  tokens = [\"token\"]\n[buckets]\ndata = \".\"\n[jobs]\nlease_seconds = 3\nattempts = 100\n";
+                  tokens = [\"token\"]\n[buckets]\ndata = \".\"\n[jobs]\nlease_seconds = 1\nattempts = 100\n";
     fs::write(path("aggregation.toml"), config).unwrap();
     let domain: String = (0..BUCKETS).map(|bucket| format!("{bucket}\n")).collect();
     fs::write(path("domain.txt"), domain).unwrap();
@@ -165,7 +165,7 @@ fn a_server_that_is_killed_in_a_job_ends_it_once_after_it_is_started_again() {
         let directory = world();
         let mut server = Server::start(directory.path());
         server.create();
-        thread::sleep(whole.mul_f64(rng.random_range(0.0..1.1)));
+        thread::sleep(whole.mul_f64(rng.random_range(0.0..1.2)));
         server.kill();
         let before = check(directory.path());
         match before {
@@ -189,6 +189,26 @@ fn a_server_that_is_killed_in_a_job_ends_it_once_after_it_is_started_again() {
         "killed {cycles} times: {unspent} unspent, {unpublished} spent and unpublished, {published} published"
     )
     .unwrap();
+}
+
+#[test]
+fn a_server_that_is_killed_between_spending_and_publishing_publishes_after_it_is_started_again() {
+    let directory = world();
+    fs::write(directory.path().join("out"), "a file where a directory should be").unwrap();
+    let mut server = Server::start(directory.path());
+    server.create();
+    let mut ledger = SqliteLedger::open(&directory.path().join("ledger.sqlite")).unwrap();
+    while ledger.unpublished().unwrap().is_empty() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    server.kill();
+    assert!(matches!(check(directory.path()), State::Unpublished));
+    fs::remove_file(directory.path().join("out")).unwrap();
+    let server = Server::start(directory.path());
+    assert_eq!(server.finished()["result_info"]["return_code"], "SUCCESS");
+    let (_, summary) = server.ask("GET", "getSummary?job_request_id=day-1&limit=1", "");
+    assert_eq!(summary["total"], BUCKETS);
+    assert!(matches!(check(directory.path()), State::Published(_)));
 }
 
 enum State {

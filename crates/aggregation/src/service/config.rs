@@ -167,7 +167,7 @@ impl ServiceConfig {
                 86_400,
                 1..=2_592_000,
             )),
-            lease: Duration::from_secs(problems.number("lease_seconds", lease_seconds, 60, 3..=86_400)),
+            lease: Duration::from_secs(problems.number("lease_seconds", lease_seconds, 60, 1..=86_400)),
             max_jobs: problems.number("max_waiting", max_waiting, 1000, 1..=1_000_000).cast_signed(),
             keep: Duration::from_secs(86_400 * problems.number("keep_days", keep_days, 90, 1..=36_500)),
         };
@@ -302,7 +302,7 @@ mod tests {
         let missing = problems("keys = \"keys\"\n");
         assert!(missing[0].contains("missing field `ledger`"), "{missing:?}");
         let several = LEAST.replace("[\"a.token\"]", "[]").replace("\"data\"", "\"s3://:x:\"")
-            + "[jobs]\nworkers = 0\nlease_seconds = 1\n";
+            + "[jobs]\nworkers = 0\nlease_seconds = 0\n";
         let several = problems(&format!("reporting_sites = [\"ads\"]\nlisten = \"[::1]:0\"\n{several}"));
         let places: Vec<_> = several.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
         assert_eq!(

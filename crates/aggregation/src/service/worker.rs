@@ -81,10 +81,6 @@ impl Worker {
     fn attempt(&mut self, job: &QueuedJob) {
         tracing::info!(job = job.id, attempt = job.attempts, "a job begins");
         let (inner, started) = (self.inner.clone(), Instant::now());
-        if job.attempts > inner.config.attempts {
-            // The process died in each of them, or it would have said what happened.
-            return self.give_up(job, "its process ended before it could tell more");
-        }
         inner.metrics.running.inc();
         let progress = Progress::default();
         let (ended, interruption) = thread::scope(|scope| {
@@ -140,14 +136,11 @@ impl Worker {
                 let result = result(code, Some(message.to_owned()));
                 self.finish(job, &result, None, &Progress::default());
             }
-            code => self.give_up(job, &format!("the last time {code}: {message}")),
+            code => {
+                let result = exhausted(job.attempts, &format!("the last time {code}: {message}"));
+                self.finish(job, &result, None, &Progress::default());
+            }
         }
-    }
-
-    fn give_up(&mut self, job: &QueuedJob, message: &str) {
-        let message = format!("The job was tried {} times; {message}", self.inner.config.attempts);
-        let result = result(ReturnCode::RetriesExhausted, Some(message));
-        self.finish(job, &result, None, &Progress::default());
     }
 
     /// Tells the queue. What it cannot be told is found in the ledger by whoever claims the job next.
@@ -274,6 +267,10 @@ fn execute(
         drop(job);
         return resume(inner, ledger, &committed, asked);
     }
+    if queued.attempts > inner.config.attempts {
+        // The process died in each of them, or it would have said what happened.
+        return Ok(finished(exhausted(queued.attempts - 1, "its process ended each time"), None));
+    }
     let outcome = run(job, &inner.storage, progress);
     let code = outcome.result.return_code;
     if code.is_success() {
@@ -322,6 +319,11 @@ fn finished(mut result: serde_json::Value, buckets: Option<u64>) -> Ended {
 
 fn failed(code: ReturnCode, message: impl Into<String>) -> Ended {
     Ended::Failed { code, message: message.into() }
+}
+
+fn exhausted(attempts: i64, why: &str) -> serde_json::Value {
+    let message = format!("The job was tried {attempts} times; {why}. No privacy budget was spent.");
+    result(ReturnCode::RetriesExhausted, Some(message))
 }
 
 /// The `result_info` of a job of which nothing was computed.

@@ -58,6 +58,16 @@ impl Server {
         format!("postgresql://ascribe@{socket}/postgres")
     }
 
+    pub(crate) fn query(&self, sql: &str) {
+        let socket = self.folder.path();
+        succeed(self.program("psql").arg("--host").arg(socket).args([
+            "--username=ascribe",
+            "postgres",
+            "-c",
+            sql,
+        ]));
+    }
+
     /// PostgreSQL does not run as root.
     fn program(&self, name: &str) -> Command {
         let program = self.bin.join(name);
