@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ascribe_collector::{Access, AccessError};
+use ascribe_collector::*;
 use http::{StatusCode, header};
 
 use crate::{
     site::{PASSWORD, Site, TOKEN, form, pause, secret_file},
-    support::client,
+    support::{campaigns, client, tls},
 };
 
 const PAGES: [&str; 7] = [
@@ -184,6 +184,38 @@ async fn behind_a_proxy_its_name_is_known_and_cookies_are_secure() {
     let answer = login("https://dashboard.example").await.unwrap();
     let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
     assert!(cookie.starts_with("__Host-ascribe-dashboard=") && cookie.ends_with("; Secure"), "{cookie}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_in_http_2_cookies_are_secure() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = StoreLocation::File(folder.path().join("reports.db"));
+    let collector = Collector::start(campaigns(), store.clone(), Limits::default(), Clock::system()).unwrap();
+    let access = Access::new(Some(PasswordHash::new(PASSWORD, [7; 16]).unwrap()));
+    let options = DashboardOptions { over_tls: true, ..DashboardOptions::new(access, store) };
+    let routes = Dashboard::new(&collector, options).unwrap().routes();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (config, certificate) = tls();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let serving = collector.serve(listener, routes, Some(config), async { drop(ended.await) });
+    let requests = async {
+        let certificate = reqwest::Certificate::from_der(&certificate).unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = client.tls_certs_only([certificate]).build().unwrap();
+        let login = client.post(format!("{url}/dashboard/login")).header(header::ORIGIN, &url);
+        let login = login.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = login.body(form(&[("password", PASSWORD)])).send().await.unwrap();
+        assert_eq!((answer.status(), answer.version()), (StatusCode::SEE_OTHER, reqwest::Version::HTTP_2));
+        let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert!(cookie.starts_with("__Host-ascribe-dashboard=") && cookie.ends_with("; Secure"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap();
+        let page =
+            client.get(format!("{url}/dashboard/")).header(header::COOKIE, cookie).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        drop(end);
+    };
+    tokio::join!(serving, requests);
 }
 
 #[tokio::test(flavor = "multi_thread")]
