@@ -10,6 +10,7 @@ mod database;
 mod postgres;
 mod reading;
 mod reports;
+mod searching;
 mod sqlite;
 mod tables;
 
@@ -27,11 +28,9 @@ use self::{
 pub use batching::{Batch, BatchKey, BatchPlan, BatchedReport};
 pub use counting::{EventCount, ServedSource};
 pub use database::StoreError;
-pub use reading::{
-    BatchOverview, EventReport, PageOf, ReceivedCount, ReportFilter, VerboseFilter, VerboseReport,
-    VerboseType, WaitingReports,
-};
+pub use reading::{BatchOverview, PageOf, ReceivedCount, VerboseType, WaitingReports};
 pub use reports::{NewReport, ReportBody};
+pub use searching::{EventReport, ReportFilter, VerboseFilter, VerboseReport};
 
 pub(crate) use reports::source_event_id;
 
