@@ -73,6 +73,7 @@ mod record;
 mod result_info;
 mod return_code;
 mod run;
+mod runtime;
 mod service;
 mod shared_info;
 mod storage;

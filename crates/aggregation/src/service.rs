@@ -10,9 +10,11 @@
 //! back what is under way. Several processes may share one database: a job is one worker's at a time, and spends
 //! once whatever happens. What the routes are is in `docs/aggregation.md`.
 
+mod attempt;
 mod buckets;
 mod config;
 mod error;
+mod keeper;
 mod metrics;
 mod queue;
 mod request;
@@ -47,7 +49,8 @@ use crate::{
     KeyError, Keyring, LedgerError, Location, NoRandomness, Recovered, Storage, open_ledger, recover,
 };
 
-/// The job API, and the workers behind it. Dropped, it hands back the jobs that are under way.
+/// The job API, and the workers behind it. Dropped, it hands back the jobs that are under way, and waits until
+/// that is done.
 #[derive(Debug)]
 pub struct Service {
     inner: Arc<Inner>,

@@ -15,12 +15,12 @@ use std::{
 };
 
 use object_store::memory::InMemory;
-use tokio::runtime::Runtime;
 
 pub use self::{
     error::{StorageError, StorageErrorKind},
     location::Location,
 };
+use crate::runtime::OwnRuntime;
 
 /// A file or object that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Blob {
 /// `memory:///` are its own, and forgotten with it: for tests.
 #[derive(Debug, Default)]
 pub struct Storage {
-    runtime: OnceLock<Runtime>,
+    runtime: OnceLock<OwnRuntime>,
     memory: Arc<InMemory>,
     names_are_prefixes: bool,
 }
@@ -99,11 +99,11 @@ impl Storage {
         put().map_err(|kind| StorageError { location: location.clone().into(), kind })
     }
 
-    fn runtime(&self) -> io::Result<&Runtime> {
+    fn runtime(&self) -> io::Result<&OwnRuntime> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = OwnRuntime::with_threads(2)?;
         Ok(self.runtime.get_or_init(|| runtime))
     }
 }

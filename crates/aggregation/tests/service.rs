@@ -276,7 +276,8 @@ async fn clients_are_served_over_tls_and_who_speaks_none_is_not() {
     };
     let tls = Some(Arc::new(tls));
     tokio::join!(service.serve(clients, operations, tls, async { drop(ended.await) }), requests);
-    tokio::task::spawn_blocking(|| drop(service)).await.unwrap();
+    // Where others would not let it be dropped.
+    drop(service);
 }
 
 #[tokio::test]
@@ -442,4 +443,30 @@ async fn two_services_on_one_postgresql_run_each_job_once() {
         ended += line.unwrap().rsplit(' ').next().unwrap().parse::<usize>().unwrap();
     }
     assert_eq!(ended, JOBS, "no job had two attempts");
+}
+
+#[tokio::test]
+async fn on_postgresql_a_job_of_a_dead_process_is_taken_over_when_its_lease_has_run_out() {
+    let Some(server) = common::postgres::Server::start() else { return };
+    let world = world(1);
+    let config = || config(world.directory.path(), &server.url(), "");
+    let service = Running::start(config());
+    service.create(&request("day-1")).await;
+    service.finished("day-1").await;
+    drop(service);
+    let output = fs::read(world.path("out/day-1-1-of-1.avro")).unwrap();
+    server.query(
+        "UPDATE ascribe_budget.queued_job SET worker = 'dead', finished_at = NULL, result = NULL,
+         claimable_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint + 2000",
+    );
+    let service = Running::start(config());
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(
+        service.get("getJob?job_request_id=day-1").await.1["job_status"],
+        "IN_PROGRESS",
+        "it is leased"
+    );
+    let job = service.finished("day-1").await;
+    assert_eq!(job["result_info"]["return_code"], "SUCCESS", "{job}");
+    assert!(fs::read(world.path("out/day-1-1-of-1.avro")).unwrap() == output, "noise was drawn again");
 }

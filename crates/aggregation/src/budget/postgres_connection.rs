@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Config, NoTls, Transaction};
 
 use super::LedgerError;
+use crate::runtime::OwnRuntime;
 
 /// A connection that is made when it is needed, and anew when it was lost.
 #[derive(Debug)]
 pub(crate) struct PostgresConnection {
-    runtime: Runtime,
+    runtime: OwnRuntime,
     config: Config,
     client: Option<Client>,
 }
@@ -20,8 +20,7 @@ impl PostgresConnection {
     pub(crate) fn new(url: &str) -> Result<Self, LedgerError> {
         let mut config: Config = url.parse()?;
         config.connect_timeout(Duration::from_secs(10)).application_name("ascribe-aggregation");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, config, client: None })
+        Ok(Self { runtime: OwnRuntime::on_this_thread()?, config, client: None })
     }
 
     /// Runs something in one transaction, which an error rolls back.

@@ -1,29 +1,19 @@
-//! A worker: claims jobs, and runs each to an end that the queue is told.
-//!
-//! Whatever happens to the process, a job ends once and spends once. Before an attempt runs the plan, the
-//! ledger is asked whether an earlier one has spent: then its output is published, and nothing is computed. An
-//! attempt that fails asks again, for another process may have spent meanwhile.
+//! A worker: claims jobs, and takes each to an end that the queue is told.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, channel},
-    },
+    sync::{Arc, mpsc::channel},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
-    Inner, now,
+    Inner,
+    attempt::{Ended, execute, exhausted, failed, result},
+    keeper::{Interruption, Keeper},
     queue::{Queue, QueuedJob},
-    request::CreateJob,
-    summary::{self, summary_place},
 };
-use crate::{
-    CommittedJob, ErrorCounts, Job, Keyring, Ledger, LedgerError, Progress, Protection, ResultInfo,
-    ReturnCode, publish, run, shared_info::iso_8601,
-};
+use crate::{Ledger, Progress, ReturnCode};
 
 /// A worker, with its own connections.
 pub(super) struct Worker {
@@ -34,32 +24,10 @@ pub(super) struct Worker {
     pub(super) queue: Queue,
 }
 
-/// How an attempt ended.
-enum Ended {
-    /// With a result for good.
-    Finished { result: serde_json::Value, buckets: Option<i64> },
-    /// So that it is worth another attempt.
-    Failed { code: ReturnCode, message: String },
-}
-
-/// Why an attempt was asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Interruption {
-    /// The service ends.
-    Stop,
-    /// It took too long.
-    Timeout,
-    /// The claim was lost: somebody else does it.
-    Lost,
-}
-
 /// How often the queue is asked while nobody said that there is something in it.
 const POLL: Duration = Duration::from_secs(1);
 /// How long to wait for a database that fails.
 const DATABASE_PAUSE: Duration = Duration::from_secs(2);
-/// How often a running attempt is looked after, and how often its progress is noted.
-const TICK: Duration = Duration::from_millis(100);
-const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait between attempts.
 const MAX_PAUSE_SECONDS: u64 = 300;
 
@@ -175,159 +143,4 @@ impl Worker {
     fn interrupted(&self, reason: &'static str) {
         self.inner.metrics.interrupted.get_or_create(&[("reason", reason)]).inc();
     }
-}
-
-/// Looks after an attempt while it runs.
-struct Keeper<'a> {
-    inner: &'a Inner,
-    name: &'a str,
-    job: &'a QueuedJob,
-    progress: &'a Progress,
-    started: Instant,
-}
-
-impl Keeper<'_> {
-    /// Renews the claim and notes the progress until the attempt has ended; says why, if it had to be told to.
-    fn keep(&self, queue: &mut Queue, ends: &Receiver<()>) -> Option<Interruption> {
-        let config = &self.inner.config;
-        let (mut renewed, mut noted, mut interruption) = (Instant::now(), 0, None);
-        while let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(TICK) {
-            if interruption.is_none() {
-                interruption = self.reason_to_end();
-            }
-            let reports = i64::try_from(self.progress.reports()).unwrap_or(i64::MAX);
-            let is_news = reports != noted && renewed.elapsed() >= PROGRESS_EVERY;
-            if is_news || renewed.elapsed() >= config.lease / 3 {
-                match queue.renew(&self.job.id, self.name, config.lease, reports) {
-                    Ok(true) => (renewed, noted) = (Instant::now(), reports),
-                    Ok(false) => interruption = Some(Interruption::Lost),
-                    Err(error) => tracing::error!(job = self.job.id, %error, "a claim was not renewed"),
-                }
-            }
-            if renewed.elapsed() >= config.lease {
-                interruption = Some(Interruption::Lost);
-            }
-            if interruption.is_some() {
-                self.progress.cancel();
-            }
-        }
-        interruption
-    }
-
-    fn reason_to_end(&self) -> Option<Interruption> {
-        if self.inner.stop.is_set() {
-            return Some(Interruption::Stop);
-        }
-        (self.started.elapsed() >= self.inner.config.timeout).then_some(Interruption::Timeout)
-    }
-}
-
-/// Does what a job asks for, unless an earlier attempt has done it.
-fn execute(
-    inner: &Inner,
-    ledger: &mut dyn Ledger,
-    queued: &QueuedJob,
-    progress: &Progress,
-) -> Result<Ended, LedgerError> {
-    let invalid = |message: String| Ok(finished(result(ReturnCode::InvalidJob, Some(message)), None));
-    let request = match CreateJob::parse(queued.request.as_bytes()) {
-        Ok(request) => request,
-        Err(error) => return invalid(error.message),
-    };
-    // The configuration may have changed since the request was accepted.
-    let places = match inner.accept(&request) {
-        Ok(places) => places,
-        Err(error) => return invalid(error.message),
-    };
-    let parameters = match request.parameters() {
-        Ok(parameters) => parameters,
-        Err(error) => return invalid(error.to_string()),
-    };
-    // Read anew for each job: keys come and go.
-    let keys = match Keyring::read(&inner.config.keys) {
-        Ok(keys) => keys,
-        Err(error) => {
-            tracing::error!(%error, "the keys cannot be read");
-            return Ok(failed(ReturnCode::InternalError, "the coordinator's keys cannot be read"));
-        }
-    };
-    let committed = ledger.job(&queued.id)?;
-    let job = Job {
-        id: queued.id.clone(),
-        parameters,
-        input: places.input,
-        domain: places.domain,
-        output: summary_place(places.output),
-        protection: Protection::Full { keys, ledger: &mut *ledger, staging: inner.config.staging.clone() },
-        now: now(),
-        threads: inner.threads(),
-    };
-    let asked = job.request();
-    if let Some(committed) = committed {
-        drop(job);
-        return resume(inner, ledger, &committed, asked);
-    }
-    if queued.attempts > inner.config.attempts {
-        // The process died in each of them, or it would have said what happened.
-        return Ok(finished(exhausted(queued.attempts - 1, "its process ended each time"), None));
-    }
-    let outcome = run(job, &inner.storage, progress);
-    let code = outcome.result.return_code;
-    if code.is_success() {
-        let result = serde_json::to_value(&outcome.result).expect("texts and numbers are JSON");
-        return Ok(finished(result, Some(outcome.counts.domain_buckets)));
-    }
-    if let Some(committed) = ledger.job(&queued.id)? {
-        return resume(inner, ledger, &committed, asked);
-    }
-    if code.is_transient() || code == ReturnCode::ResultWriteError {
-        return Ok(failed(code, outcome.result.return_message));
-    }
-    let result = serde_json::to_value(&outcome.result).expect("texts and numbers are JSON");
-    Ok(finished(result, None))
-}
-
-/// Publishes what the ledger has of a job that has spent.
-fn resume(
-    inner: &Inner,
-    ledger: &mut dyn Ledger,
-    committed: &CommittedJob,
-    asked: [u8; 32],
-) -> Result<Ended, LedgerError> {
-    let CommittedJob { id, request, result: stored, files, .. } = committed;
-    if *request != asked {
-        let message = "another job with this ID has spent privacy budget".to_owned();
-        return Ok(finished(result(ReturnCode::InvalidJob, Some(message)), None));
-    }
-    if let Err(error) = publish(ledger, &inner.storage, id, now()) {
-        let message = format!(
-            "{error}. The privacy budget is spent and the output is stored: `ascribe budget recover` publishes it."
-        );
-        return Ok(failed(ReturnCode::ResultWriteError, message));
-    }
-    tracing::info!(job = id, "an earlier attempt had spent: its output is published");
-    let buckets = summary::count(&inner.storage, files).ok().map(|count| count as u64);
-    let result = serde_json::from_str(stored).map_err(|_| LedgerError::Damaged("the result of a job"))?;
-    Ok(finished(result, buckets))
-}
-
-/// An end for good: now.
-fn finished(mut result: serde_json::Value, buckets: Option<u64>) -> Ended {
-    result["finished_at"] = iso_8601(now()).into();
-    Ended::Finished { result, buckets: buckets.and_then(|count| i64::try_from(count).ok()) }
-}
-
-fn failed(code: ReturnCode, message: impl Into<String>) -> Ended {
-    Ended::Failed { code, message: message.into() }
-}
-
-fn exhausted(attempts: i64, why: &str) -> serde_json::Value {
-    let message = format!("The job was tried {attempts} times; {why}. No privacy budget was spent.");
-    result(ReturnCode::RetriesExhausted, Some(message))
-}
-
-/// The `result_info` of a job of which nothing was computed.
-fn result(code: ReturnCode, message: Option<String>) -> serde_json::Value {
-    let result = ResultInfo::new(code, message, &ErrorCounts::default(), now());
-    serde_json::to_value(&result).expect("texts and numbers are JSON")
 }
