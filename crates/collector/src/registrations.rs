@@ -16,7 +16,7 @@ use ascribe_headers::{HeaderName, SourceType};
 use ascribe_privacy::TriggerStates;
 use axum::{
     Router,
-    extract::{Path, RawQuery, State},
+    extract::{Path, Request, State},
     response::Response,
     routing::get,
 };
@@ -49,17 +49,18 @@ pub(crate) fn routes() -> Router<Inner> {
 async fn source(
     State(collector): State<Inner>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
+    // Borrowed: extractors would copy all of them.
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
     let (name, form) = Form::of(&name);
-    let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
-    let Some(campaign) = campaigns.campaign(name) else { return unknown(&collector, "source", &headers) };
-    let parameters = Parameters::parse(&query);
-    let mut answer = Answer::new(form, &headers);
+    let campaigns = collector.campaigns();
+    let Some(campaign) = campaigns.campaign(name) else { return unknown(&collector, "source", headers) };
+    let parameters = Parameters::parse(query);
+    let mut answer = Answer::new(form, headers);
     let step = step(&parameters);
     if step == 0 {
-        register_source(&collector, &campaigns, campaign, &parameters, &headers, "source", &mut answer);
+        register_source(&collector, &campaigns, campaign, &parameters, headers, "source", &mut answer);
     }
     if let Some(further) = campaign.further_origins.get(step) {
         let next = back(&campaigns, "source", &[name, form.extension()].concat(), step + 1, None);
@@ -72,22 +73,23 @@ async fn source(
 async fn click(
     State(collector): State<Inner>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
-    let Some(campaign) = campaigns.campaign(&name) else { return unknown(&collector, "click", &headers) };
-    let parameters = Parameters::parse(&query);
+    // Borrowed: extractors would copy all of them.
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
+    let campaigns = collector.campaigns();
+    let Some(campaign) = campaigns.campaign(&name) else { return unknown(&collector, "click", headers) };
+    let parameters = Parameters::parse(query);
     let Some((page, allowed)) = landing(&campaign.landing_pages, parameters.get(LANDING)) else {
-        return unknown(&collector, "click", &headers);
+        return unknown(&collector, "click", headers);
     };
     if !allowed {
         collector.metrics.refused_redirects.inc();
     }
-    let mut answer = Answer::new(Form::Empty, &headers);
+    let mut answer = Answer::new(Form::Empty, headers);
     let step = step(&parameters);
     if step == 0 {
-        register_source(&collector, &campaigns, campaign, &parameters, &headers, "click", &mut answer);
+        register_source(&collector, &campaigns, campaign, &parameters, headers, "click", &mut answer);
     }
     match campaign.further_origins.get(step) {
         Some(further) => {
@@ -103,18 +105,19 @@ async fn click(
 async fn conversion(
     State(collector): State<Inner>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
+    // Borrowed: extractors would copy all of them.
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
     let (name, form) = Form::of(&name);
-    let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
+    let campaigns = collector.campaigns();
     let Some(conversion) = campaigns.conversion(name) else {
-        return unknown(&collector, "conversion", &headers);
+        return unknown(&collector, "conversion", headers);
     };
-    let mut answer = Answer::new(form, &headers);
-    let eligible = Eligible::of(&headers);
+    let mut answer = Answer::new(form, headers);
+    let eligible = Eligible::of(headers);
     if eligible.trigger {
-        let (trigger, unknown) = campaigns.trigger(conversion, &Parameters::parse(&query));
+        let (trigger, unknown) = campaigns.trigger(conversion, &Parameters::parse(query));
         collector.metrics.not_understood.inc_by(unknown.into());
         register(&mut answer, HeaderName::RegisterTrigger, &trigger.to_json(), &campaigns);
     }

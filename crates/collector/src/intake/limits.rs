@@ -73,7 +73,8 @@ const MAX_CLIENTS: usize = 200_000;
 
 impl RateLimiter {
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        let interval = Duration::from_secs(1) / per_second.max(1);
+        // Of no length, nothing would ever be due.
+        let interval = (Duration::from_secs(1) / per_second.max(1)).max(Duration::from_nanos(1));
         Self { interval, tolerance: interval * burst.max(1), clients: Mutex::default() }
     }
 
@@ -130,6 +131,14 @@ mod tests {
         assert!(allows("::ffff:192.0.2.1"));
         assert!(!allows("192.0.2.1"));
         assert!(allows("::ffff:192.0.2.2"), "mapped addresses are told apart");
+    }
+
+    #[test]
+    fn no_rate_is_too_high() {
+        let limiter = RateLimiter::new(u32::MAX, u32::MAX);
+        let (client, now) = (IpAddr::from([192, 0, 2, 1]), Instant::now());
+        // Threads come to the limiter in another order than they looked at the clock.
+        assert!(limiter.allows(client, now + Duration::from_millis(1)) && limiter.allows(client, now));
     }
 
     #[test]
