@@ -33,6 +33,10 @@ use requests::{Registrations, Reports};
 use served::Served;
 use table::Table;
 
+/// As in the program that serves.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 struct Args {

@@ -66,6 +66,13 @@ impl Serving {
         client().get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
     }
 
+    /// How many connections it has now, as its metrics say.
+    pub(crate) async fn connections(&self) -> usize {
+        let metrics = self.metrics().await;
+        let line = metrics.lines().find(|line| line.starts_with("ascribe_collector_connections "));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("there is a gauge")
+    }
+
     pub(crate) async fn post(&self, endpoint: Endpoint, body: impl Into<reqwest::Body>) -> u16 {
         let url = format!("{}{}", self.url, endpoint.path());
         let request = client().post(url).header("content-type", "application/json").body(body);
