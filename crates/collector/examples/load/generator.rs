@@ -30,15 +30,19 @@ pub enum Pace {
 }
 
 /// What was measured.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Run {
     /// Answers with status 200.
     pub acknowledged: u64,
     /// How long it took until now.
     pub duration: Duration,
-    /// How long each answer took, in microseconds.
+    /// How many answers took so many times [`STEP`], the last of them longer.
     waited: Vec<u32>,
 }
+
+const STEP: Duration = Duration::from_micros(10);
+/// Up to two seconds.
+const STEPS: usize = 200_000;
 
 impl Run {
     pub fn per_second(&self) -> f64 {
@@ -46,13 +50,20 @@ impl Run {
     }
 
     /// How long answers took at most, in milliseconds, in such a part of all cases.
-    pub fn quantile(&mut self, part: f64) -> f64 {
-        let last = self.waited.len().saturating_sub(1);
-        let at = ((last as f64 * part) as usize).min(last);
-        if self.waited.is_empty() {
-            return f64::NAN;
-        }
-        f64::from(*self.waited.select_nth_unstable(at).1) / 1000.0
+    pub fn quantile(&self, part: f64) -> f64 {
+        let wanted = (self.acknowledged as f64 * part).ceil() as u64;
+        let mut seen = 0;
+        let at = self.waited.iter().position(|count| {
+            seen += u64::from(*count);
+            seen >= wanted
+        });
+        at.map_or(f64::INFINITY, |at| (at + 1) as f64 * STEP.as_secs_f64() * 1000.0)
+    }
+
+    fn answered(&mut self, waited: Duration) {
+        self.acknowledged += 1;
+        let at = (waited.as_nanos() / STEP.as_nanos()) as usize;
+        self.waited[at.min(STEPS - 1)] += 1;
     }
 }
 
@@ -79,7 +90,8 @@ pub fn run(
 ) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let started = Instant::now();
-    let shared = Shared { requests, run: Run::default(), started, pace, sent: 0, enough };
+    let run = Run { acknowledged: 0, duration: Duration::ZERO, waited: vec![0; STEPS] };
+    let shared = Shared { requests, run, started, pace, sent: 0, enough };
     let shared = Rc::new(RefCell::new(shared));
     let tasks = LocalSet::new();
     let connections: Vec<_> = (0..connections)
@@ -132,9 +144,7 @@ impl<R: Requests, E: Fn(&Run) -> bool> Shared<R, E> {
     }
 
     fn answered(&mut self, due: Instant) {
-        self.run.acknowledged += 1;
-        let micros = u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX);
-        self.run.waited.push(micros);
+        self.run.answered(due.elapsed());
     }
 }
 

@@ -22,7 +22,7 @@ mod table;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::Child, time::Duration};
 
 use ascribe_collector::{Store, StoreLocation};
 use ascribe_reports::Endpoint;
@@ -31,7 +31,7 @@ use generator::{Pace, Run};
 use nginx::Nginx;
 use requests::{Registrations, Reports};
 use served::Served;
-use table::Table;
+use table::{Table, Usage};
 
 /// As in the program that serves.
 #[global_allocator]
@@ -103,19 +103,16 @@ fn main() {
 }
 
 fn intake(options: &Options) {
-    let mut table = Table::start();
-    let mut peer = options.peer(Reports::new(0, &[1]));
-    if let Some(peer) = &mut peer {
-        table.line("nginx, discarding", peer, None);
-    }
+    let table = Table::start();
+    let peer = options.peer(&table, "nginx, discarding", Reports::new(0, &[1]));
     let store = options.store();
     let served = Served::start(&store.location, options.threads);
     let ids = served.source_event_ids(64);
-    let mut fastest = options.run(served.address, Reports::new(1, &ids), Pace::Fastest);
-    table.line(store.name, &mut fastest, Some(served.resident_mib()));
+    let fastest =
+        options.measured(&table, store.name, &served.process, served.address, Reports::new(1, &ids), Pace::Fastest);
     let pace = Pace::PerSecond(fastest.per_second() * HALF);
-    let mut half = options.run(served.address, Reports::new(2, &ids), pace);
-    table.line("  at half that", &mut half, Some(served.resident_mib()));
+    let half =
+        options.measured(&table, "  at half that", &served.process, served.address, Reports::new(2, &ids), pace);
     served.end();
     store.must_hold(fastest.acknowledged + half.acknowledged);
     if let Some(peer) = peer {
@@ -124,60 +121,72 @@ fn intake(options: &Options) {
 }
 
 fn registrations(options: &Options) {
-    let mut table = Table::start();
+    let table = Table::start();
     let store = options.store();
     let served = Served::start(&store.location, 1);
     // In turns, for the machine is not the same from minute to minute.
-    let half = Options { seconds: options.seconds.div_ceil(2), ..options.clone() };
-    let (mut peer, mut ours) = (0.0, 0.0);
-    for _ in 0..2 {
-        if let Some(mut run) = half.peer(Registrations::default()) {
-            table.line("nginx, empty 200", &mut run, None);
-            peer += run.per_second();
-        }
-        let mut run = half.run(served.address, Registrations::default(), Pace::Fastest);
-        table.line("sources", &mut run, Some(served.resident_mib()));
-        ours += run.per_second();
+    const TURNS: u64 = 3;
+    let turn = Options { seconds: options.seconds.div_ceil(TURNS), ..options.clone() };
+    let mut ratios = Vec::new();
+    for _ in 0..TURNS {
+        let peer = turn.peer(&table, "nginx, empty 200", Registrations::default());
+        let requests = Registrations::default();
+        let ours = turn.measured(&table, "sources", &served.process, served.address, requests, Pace::Fastest);
+        ratios.extend(peer.map(|peer| 100.0 * ours.per_second() / peer.per_second()));
     }
     served.end();
-    if peer > 0.0 {
-        println!("{:.1} % of nginx", 100.0 * ours / peer);
+    if !ratios.is_empty() {
+        let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+        println!("{mean:.1} % of nginx on average; in turns {ratios:.1?}");
     }
 }
 
 fn memory(options: &Options) {
-    let mut table = Table::start();
+    let table = Table::start();
     let store = options.store();
     let served = Served::start(&store.location, options.threads);
-    let steps = 10;
     let ids = served.source_event_ids(64);
+    const STEPS: u32 = 10;
+    let step_reports = options.reports / u64::from(STEPS);
     let mut acknowledged = 0;
-    for step in 0..steps {
-        let reports = Reports::new(step, &ids);
-        let target = options.reports / u64::from(steps);
-        let mut run = generator::run(served.address, reports, options.connections, Pace::Fastest, move |run| {
-            run.acknowledged >= target
+    for step in 0..STEPS {
+        let (before, reports) = (Usage::of(&served.process), Reports::new(step, &ids));
+        let run = generator::run(served.address, reports, options.connections, Pace::Fastest, move |run| {
+            run.acknowledged >= step_reports
         });
         acknowledged += run.acknowledged;
-        table.line(&format!("{acknowledged} reports"), &mut run, Some(served.resident_mib()));
+        table.line(&format!("{acknowledged} reports"), &run, (before, Usage::of(&served.process)));
     }
     served.end();
     store.must_hold(acknowledged);
 }
 
 impl Options {
-    fn run(&self, address: std::net::SocketAddr, requests: impl generator::Requests, pace: Pace) -> Run {
-        let duration = Duration::from_secs(self.seconds);
-        generator::run(address, requests, self.connections, pace, move |run| run.duration >= duration)
+    /// Sends requests for the time that is asked for, and prints what was measured.
+    fn measured(
+        &self,
+        table: &Table,
+        name: &str,
+        server: &Child,
+        address: SocketAddr,
+        requests: impl generator::Requests,
+        pace: Pace,
+    ) -> Run {
+        let (before, duration) = (Usage::of(server), Duration::from_secs(self.seconds));
+        let run =
+            generator::run(address, requests, self.connections, pace, move |run| run.duration >= duration);
+        table.line(name, &run, (before, Usage::of(server)));
+        run
     }
 
-    /// What nginx does with the same requests, if there is one.
-    fn peer(&self, requests: impl generator::Requests) -> Option<Run> {
+    /// The same of nginx, if there is one.
+    fn peer(&self, table: &Table, name: &str, requests: impl generator::Requests) -> Option<Run> {
         let nginx = Nginx::start(&self.folder);
         if nginx.is_none() {
             println!("no nginx on this machine: nothing to compare with");
         }
-        Some(self.run(nginx?.address, requests, Pace::Fastest))
+        let nginx = nginx?;
+        Some(self.measured(table, name, &nginx.process, nginx.address, requests, Pace::Fastest))
     }
 
     fn store(&self) -> Stored {

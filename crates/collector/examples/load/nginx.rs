@@ -9,7 +9,7 @@ use std::{
 
 /// A running nginx.
 pub struct Nginx {
-    process: Child,
+    pub process: Child,
     pub address: SocketAddr,
     _folder: tempfile::TempDir,
 }

@@ -18,7 +18,7 @@ pub struct Args {
 
 /// A running collector.
 pub struct Served {
-    process: Child,
+    pub process: Child,
     /// It ends when this is closed.
     stdin: Option<ChildStdin>,
     pub address: SocketAddr,
@@ -41,15 +41,6 @@ impl Served {
         BufReader::new(stdout).read_line(&mut line).expect("the collector tells its address");
         let address = line.trim().parse().expect("an address");
         Self { stdin: process.stdin.take(), process, address }
-    }
-
-    /// How much memory it has in use.
-    pub fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let line = status.ok().and_then(|status| {
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
-        });
-        line.unwrap_or(f64::NAN) / 1024.0
     }
 
     /// IDs of sources that it registered: reports with others are counted as made up.
