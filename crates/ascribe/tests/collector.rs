@@ -36,7 +36,7 @@ fn a_wrong_file_fails_the_check_with_its_places() {
     let check = run(&["collector", "check", file.to_str().unwrap()]);
     assert_eq!(check.code, Some(1));
     assert!(
-        check.stdout.contains("campaigns.toml: line 51, column 10: campaigns.spring.expiry"),
+        check.stdout.contains("campaigns.toml: line 53, column 10: campaigns.spring.expiry"),
         "{}",
         check.stdout
     );

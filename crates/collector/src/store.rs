@@ -11,6 +11,7 @@ mod postgres;
 mod reports;
 mod sqlite;
 mod tables;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ pub use reports::{NewReport, ReportBody};
 pub enum StoreLocation {
     /// A SQLite file, which is created if it is not there.
     File(PathBuf),
-    /// The URL of a PostgreSQL database, which must be there: `postgresql://user@host/name`.
+    /// The URL of a PostgreSQL database, which must be there: `postgresql://user@host/name`. TLS is done with
+    /// `?sslmode=require`; `sslrootcert` names a file of authorities in place of the system's.
     Postgres(String),
 }
 

@@ -80,7 +80,11 @@ impl Sender<'_> {
         let mut answer = [0; 512];
         match open.write_all(report.as_bytes()).and_then(|()| open.read(&mut answer)) {
             Ok(length) if length > 0 => {
-                assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..length]));
+                assert!(
+                    answer.starts_with(b"HTTP/1.1 200"),
+                    "{}",
+                    String::from_utf8_lossy(&answer[..length])
+                );
                 *stream = Some(open);
                 true
             }
@@ -123,7 +127,8 @@ async fn a_database_that_is_gone_for_a_while_loses_nothing() {
     assert!(sent > before, "{sent} in all, {before} before");
     assert_eq!(ready().await, 200);
     serving.end().await;
-    let stored = tokio::task::spawn_blocking(move || Store::open(&store).unwrap().count(Endpoint::EventLevel));
+    let stored =
+        tokio::task::spawn_blocking(move || Store::open(&store).unwrap().count(Endpoint::EventLevel));
     assert_eq!(stored.await.unwrap().unwrap(), sent);
 }
 

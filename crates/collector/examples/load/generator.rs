@@ -167,9 +167,9 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> std::io::Resu
 fn length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let name = b"content-length:";
-    let line = answer[..head].split(|byte| *byte == b'\n').find(|line| {
-        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-    });
+    let line = answer[..head]
+        .split(|byte| *byte == b'\n')
+        .find(|line| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
     let body: usize =
         line.map_or(Some(0), |line| str::from_utf8(&line[name.len()..]).ok()?.trim().parse().ok())?;
     Some(head + body)

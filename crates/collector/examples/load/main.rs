@@ -108,11 +108,23 @@ fn intake(options: &Options) {
     let store = options.store();
     let served = Served::start(&store.location, options.threads);
     let ids = served.source_event_ids(64);
-    let fastest =
-        options.measured(&table, store.name, &served.process, served.address, Reports::new(1, &ids), Pace::Fastest);
+    let fastest = options.measured(
+        &table,
+        store.name,
+        &served.process,
+        served.address,
+        Reports::new(1, &ids),
+        Pace::Fastest,
+    );
     let pace = Pace::PerSecond(fastest.per_second() * HALF);
-    let half =
-        options.measured(&table, "  at half that", &served.process, served.address, Reports::new(2, &ids), pace);
+    let half = options.measured(
+        &table,
+        "  at half that",
+        &served.process,
+        served.address,
+        Reports::new(2, &ids),
+        pace,
+    );
     served.end();
     store.must_hold(fastest.acknowledged + half.acknowledged);
     if let Some(peer) = peer {

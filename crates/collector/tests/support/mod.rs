@@ -1,7 +1,10 @@
 //! What several tests need: databases, and reports to put into them.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use ascribe_collector::*;
 use ascribe_headers::{Coordinators, Destinations, FilteringIdMaxBytes, Site, SourceType, SuitableOrigin};
@@ -89,11 +92,18 @@ pub(crate) fn client() -> reqwest::Client {
 pub(crate) struct Server {
     bin: PathBuf,
     folder: TempDir,
+    /// What the server is started with besides.
+    options: String,
 }
 
 impl Server {
     /// Starts it. The programs are looked for where distributions put them.
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| "-c listen_addresses=''".to_owned())
+    }
+
+    /// Starts it with options that are told when the data folder is there.
+    pub(crate) fn start_with(options: impl FnOnce(&Path) -> String) -> Self {
         let bin = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
@@ -101,7 +111,7 @@ impl Server {
             .find(|bin| bin.join("pg_ctl").exists())
             .expect("no PostgreSQL server in /usr/lib/postgresql: scripts/postgres.sh installs it");
         let folder = tempfile::tempdir().unwrap();
-        let server = Self { bin, folder };
+        let mut server = Self { bin, folder, options: String::new() };
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(server.folder.path()));
         }
@@ -110,6 +120,10 @@ impl Server {
             .program("initdb")
             .args(["--auth=trust", "--username=ascribe", "--no-sync", "-D"])
             .arg(&data));
+        server.options = options(&data);
+        if is_root() {
+            run(Command::new("chown").arg("-R").arg("postgres").arg(&data));
+        }
         server.ctl(&["start", "--wait"]);
         server
     }
@@ -121,10 +135,16 @@ impl Server {
         format!("postgresql://ascribe@{}/{name}", socket.replace('/', "%2F"))
     }
 
+    /// A new database of a server that has a port.
+    pub(crate) fn create(&self, port: u16, name: &str) {
+        let (socket, port) = (self.folder.path().display().to_string(), port.to_string());
+        run(self.program("createdb").args(["--host", &socket, "--port", &port, "--username=ascribe", name]));
+    }
+
     /// `pg_ctl` with these arguments.
     pub(crate) fn ctl(&self, arguments: &[&str]) {
         let socket = self.folder.path().display();
-        let options = format!("-c listen_addresses='' -c unix_socket_directories='{socket}'");
+        let options = format!("{} -c unix_socket_directories='{socket}'", self.options);
         let log = self.folder.path().join("log");
         run(self
             .program("pg_ctl")
