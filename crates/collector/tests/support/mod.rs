@@ -40,7 +40,12 @@ impl Serving {
     }
 
     pub(crate) async fn with_store(limits: Limits, store: StoreLocation, folder: TempDir) -> Self {
-        let clock = Clock::new(|| Time::from_secs(1_700_000_100));
+        Self::with_clock(limits, store, folder, 1_700_000_100).await
+    }
+
+    /// A collector for which it is always that second.
+    pub(crate) async fn with_clock(limits: Limits, store: StoreLocation, folder: TempDir, now: i64) -> Self {
+        let clock = Clock::new(move || Time::from_secs(now));
         let collector = Collector::start(campaigns(), store.clone(), limits, clock).unwrap();
         let collector = std::sync::Arc::new(collector);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
