@@ -7,14 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
-venv="$target/schemathesis-venv"
-version=4.32.5
-if [[ "$(cat "$venv/version" 2>/dev/null)" != "$version" ]]; then
-    rm -rf "$venv"
-    "${PYTHON:-python3}" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2
-    echo "$version" >"$venv/version"
-fi
+python="$(scripts/interop-venv.sh collector)"
 
 folder="$(mktemp -d)"
 cp crates/collector/examples/campaigns.toml "$folder"
@@ -30,6 +23,6 @@ done
 # serving on PUBLIC, operations on OPERATIONS
 read -r _ _ public _ _ operations <"$folder/serving"
 
-"$venv/bin/schemathesis" --config-file crates/collector/schemathesis.toml run \
+"${python%/*}/schemathesis" --config-file crates/collector/schemathesis.toml run \
     "http://$operations/openapi.json" --url "http://${public%,}" --max-examples "${1:-40}" --seed 1 --no-color
 kill -0 "$collector"
