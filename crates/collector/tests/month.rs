@@ -2,6 +2,7 @@
 //! reports over HTTP; what it has in the end is what the engines counted, exactly, for nothing is noised.
 //!
 //! `ASCRIBE_MONTH_USERS=100000 cargo test --release -p ascribe-collector --test month -- --nocapture`
+#![expect(clippy::print_stdout, reason = "what was counted, for who asks for it")]
 
 mod support;
 

@@ -15,14 +15,14 @@ use tokio::{
 };
 
 /// What is sent.
-pub trait Requests: 'static {
+pub(crate) trait Requests: 'static {
     /// Renders the next request, in place of the one before.
     fn next(&mut self, request: &mut Vec<u8>);
 }
 
 /// How fast.
 #[derive(Clone, Copy, Debug)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// The next on each connection as soon as the one before is answered.
     Fastest,
     /// So many a second, however long answers take: waiting for a connection counts as waiting for the answer.
@@ -31,11 +31,11 @@ pub enum Pace {
 
 /// What was measured.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Answers with status 200.
-    pub acknowledged: u64,
+    pub(crate) acknowledged: u64,
     /// How long it took until now.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// How many answers took so many times [`STEP`], the last of them longer.
     waited: Vec<u32>,
 }
@@ -45,12 +45,12 @@ const STEP: Duration = Duration::from_micros(10);
 const STEPS: usize = 200_000;
 
 impl Run {
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.acknowledged as f64 / self.duration.as_secs_f64()
     }
 
     /// How long answers took at most, in milliseconds, in such a part of all cases.
-    pub fn quantile(&self, part: f64) -> f64 {
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
         let wanted = (self.acknowledged as f64 * part).ceil() as u64;
         let mut seen = 0;
         let at = self.waited.iter().position(|count| {
@@ -81,7 +81,7 @@ struct Shared<R, E> {
 ///
 /// # Panics
 /// When a connection fails, or an answer is not 200.
-pub fn run(
+pub(crate) fn run(
     address: SocketAddr,
     requests: impl Requests,
     connections: usize,

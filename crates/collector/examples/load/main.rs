@@ -11,7 +11,6 @@
 //! that answers an empty 200. Without nginx on this machine those lines are left out. Each mode prints a table,
 //! and fails when what was acknowledged is not what is stored.
 #![expect(clippy::print_stdout, reason = "a command")]
-#![allow(unreachable_pub, reason = "shared with tests")]
 
 mod generator;
 mod nginx;

@@ -8,15 +8,15 @@ use std::{
 };
 
 /// A running nginx.
-pub struct Nginx {
-    pub process: Child,
-    pub address: SocketAddr,
+pub(crate) struct Nginx {
+    pub(crate) process: Child,
+    pub(crate) address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Nginx {
     /// Starts it, if it is installed.
-    pub fn start(folder: &Path) -> Option<Self> {
+    pub(crate) fn start(folder: &Path) -> Option<Self> {
         let program = ["nginx", "/usr/sbin/nginx"]
             .into_iter()
             .find(|program| Command::new(program).arg("-v").stderr(Stdio::null()).status().is_ok())?;

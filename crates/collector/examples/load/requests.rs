@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::generator::Requests;
 
 /// Event-level and aggregatable reports in turns, each with an ID of its own.
-pub struct Reports {
+pub(crate) struct Reports {
     templates: Vec<Template>,
     ids: ChaCha8Rng,
     next: usize,
@@ -29,7 +29,7 @@ const SEALED_BYTES: usize = 32 + 16;
 
 impl Reports {
     /// Different sets have different IDs.
-    pub fn new(set: u32, source_event_ids: &[u64]) -> Self {
+    pub(crate) fn new(set: u32, source_event_ids: &[u64]) -> Self {
         let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() as i64;
         let mut rng = ChaCha8Rng::seed_from_u64(set.into());
         let templates = source_event_ids
@@ -120,7 +120,7 @@ fn destination() -> Site {
 }
 
 /// Views of ads, each with a click ID of its own.
-pub struct Registrations(ChaCha8Rng);
+pub(crate) struct Registrations(ChaCha8Rng);
 
 impl Default for Registrations {
     fn default() -> Self {

@@ -11,21 +11,21 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 
 /// What the process is told.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     store: String,
     threads: usize,
 }
 
 /// A running collector.
-pub struct Served {
-    pub process: Child,
+pub(crate) struct Served {
+    pub(crate) process: Child,
     /// It ends when this is closed.
     stdin: Option<ChildStdin>,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Served {
-    pub fn start(store: &StoreLocation, threads: usize) -> Self {
+    pub(crate) fn start(store: &StoreLocation, threads: usize) -> Self {
         let store = match store {
             StoreLocation::File(path) => path.display().to_string(),
             StoreLocation::Postgres(url) => url.clone(),
@@ -44,7 +44,7 @@ impl Served {
     }
 
     /// IDs of sources that it registered: reports with others are counted as made up.
-    pub fn source_event_ids(&self, count: u32) -> Vec<u64> {
+    pub(crate) fn source_event_ids(&self, count: u32) -> Vec<u64> {
         (0..count).map(|click| self.source_event_id(click)).collect()
     }
 
@@ -62,7 +62,7 @@ impl Served {
     }
 
     /// Ends it in good order.
-    pub fn end(mut self) {
+    pub(crate) fn end(mut self) {
         drop(self.stdin.take());
         let status = self.process.wait().expect("it can be waited for");
         assert!(status.success(), "the collector: {status}");
@@ -77,7 +77,7 @@ impl Drop for Served {
 }
 
 /// Serves until the standard input ends.
-pub fn serve(args: &Args) {
+pub(crate) fn serve(args: &Args) {
     let limits = Limits { reports_per_second: 1_000_000, burst: 1_000_000, ..Limits::default() };
     let store = StoreLocation::parse(&args.store);
     let collector =

@@ -5,11 +5,11 @@ use std::process::Child;
 use crate::generator::Run;
 
 /// A table on the standard output.
-pub struct Table;
+pub(crate) struct Table;
 
 /// What a process has used.
 #[derive(Clone, Copy, Debug)]
-pub struct Usage {
+pub(crate) struct Usage {
     cpu_seconds: f64,
     resident_mib: f64,
 }
@@ -18,7 +18,7 @@ pub struct Usage {
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Table {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         println!(
             "{:<20} {:>9} {:>8} {:>8} {:>8} {:>14} {:>8}",
             "", "answers/s", "p50 ms", "p99 ms", "max ms", "CPU us/answer", "RSS MiB"
@@ -27,7 +27,7 @@ impl Table {
     }
 
     /// The server had used `before` when the run began, and `after` at its end.
-    pub fn line(&self, name: &str, run: &Run, (before, after): (Usage, Usage)) {
+    pub(crate) fn line(&self, name: &str, run: &Run, (before, after): (Usage, Usage)) {
         let cpu = (after.cpu_seconds - before.cpu_seconds) * 1e6 / run.acknowledged as f64;
         println!(
             "{name:<20} {:>9.0} {:>8.2} {:>8.2} {:>8.2} {cpu:>14.1} {:>8.0}",
@@ -42,7 +42,7 @@ impl Table {
 
 impl Usage {
     /// What a process has used until now.
-    pub fn of(process: &Child) -> Self {
+    pub(crate) fn of(process: &Child) -> Self {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", process.id())).ok();
         let resident = read("status").and_then(|status| {
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -44,7 +44,7 @@ fn ask(request: Request<Body>) -> Response<Body> {
 }
 
 /// A body, after a byte that chooses the endpoint: taken or refused, and a taken one is taken again.
-pub fn report_body(bytes: &[u8]) {
+pub(crate) fn report_body(bytes: &[u8]) {
     let Some((choice, body)) = bytes.split_first() else { return };
     let endpoint = Endpoint::ALL[usize::from(*choice) % Endpoint::ALL.len()];
     let status = || {
@@ -60,7 +60,7 @@ pub fn report_body(bytes: &[u8]) {
 }
 
 /// A query, after a byte that chooses the tag and what it is eligible for: what leaves is without a problem.
-pub fn tag_query(bytes: &[u8]) {
+pub(crate) fn tag_query(bytes: &[u8]) {
     let Some((choice, query)) = bytes.split_first() else { return };
     let tags = [
         "source/spring.gif",
@@ -103,7 +103,7 @@ pub fn tag_query(bytes: &[u8]) {
 }
 
 /// Any text as a campaigns file: read, or refused with places that are in it; what is read can be used.
-pub fn campaigns_file(bytes: &[u8]) {
+pub(crate) fn campaigns_file(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     match Campaigns::parse(text, secrets()) {
         Ok(campaigns) => {
