@@ -46,7 +46,8 @@ install_tools() {
     fi
     scripts/postgres.sh
     ASCRIBE_INTEROP_PYTHON="$(scripts/interop-venv.sh)"
-    export ASCRIBE_INTEROP_PYTHON
+    ASCRIBE_COLLECTOR_PYTHON="$(scripts/interop-venv.sh collector)"
+    export ASCRIBE_INTEROP_PYTHON ASCRIBE_COLLECTOR_PYTHON
 }
 
 wasm=wasm32-unknown-unknown
@@ -80,6 +81,7 @@ step "format" cargo fmt --all --check
 step "licences, duplicates and origins of dependencies" cargo deny --locked check licenses bans sources
 step "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 step "tests and doctests" cargo test --locked --workspace
+step "the collector's API as it is described" scripts/schemathesis.sh
 step "benches, each once" cargo test --locked --workspace --bench '*'
 step "the example that embeds the engine" cargo run --locked --quiet --package ascribe-engine --example embed
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

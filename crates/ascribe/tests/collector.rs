@@ -36,7 +36,7 @@ fn a_wrong_file_fails_the_check_with_its_places() {
     let check = run(&["collector", "check", file.to_str().unwrap()]);
     assert_eq!(check.code, Some(1));
     assert!(
-        check.stdout.contains("campaigns.toml: line 51, column 10: campaigns.spring.expiry"),
+        check.stdout.contains("campaigns.toml: line 53, column 10: campaigns.spring.expiry"),
         "{}",
         check.stdout
     );
@@ -206,43 +206,55 @@ fn send_until_gone(address: &str, round: u32, worker: u32) -> u32 {
     unreachable!("there are enough numbers")
 }
 
+/// A collector that runs over a store in this folder, and where it is reached.
 #[cfg(unix)]
-#[test]
-fn what_was_acknowledged_is_there_once_after_it_was_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (file, store) = (path("campaigns.toml"), path("reports.db"));
-    std::fs::copy(EXAMPLE, &file).unwrap();
-    // Of each worker in each round, how many were acknowledged.
-    let mut acknowledged = Vec::new();
-    for round in 0..5 {
+struct Serving {
+    process: std::process::Child,
+    address: String,
+}
+
+#[cfg(unix)]
+impl Serving {
+    /// `shell` is done before, in the same process.
+    fn start(folder: &Path, shell: &str) -> Self {
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let (file, store) = (path("campaigns.toml"), path("reports.db"));
+        std::fs::copy(EXAMPLE, &file).unwrap();
         let any = "127.0.0.1:0";
-        let unlimited = ["--reports-per-second", "1000000"];
-        let mut serving =
-            ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
-                .args(unlimited)
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
+        let arguments =
+            ["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any];
+        let mut process = Command::new("sh")
+            .args(["-c", &format!("{shell} exec \"$@\""), "sh", env!("CARGO_BIN_EXE_ascribe")])
+            .args(arguments)
+            .args(["--reports-per-second", "1000000"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
-        BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("serving on ").and_then(|rest| rest.split(',').next()).unwrap();
-        let counts: Vec<u32> = std::thread::scope(|scope| {
+        Self { address: address.to_owned(), process }
+    }
+
+    /// What eight workers get acknowledged until the collector is gone, or refuses.
+    fn load(&mut self, round: u32, end: impl FnOnce(&mut std::process::Child)) -> Vec<u32> {
+        let address = &self.address;
+        std::thread::scope(|scope| {
             let workers: Vec<_> =
                 (0..8).map(|worker| scope.spawn(move || send_until_gone(address, round, worker))).collect();
-            std::thread::sleep(std::time::Duration::from_millis(300 + 137 * u64::from(round)));
-            serving.kill().unwrap();
+            end(&mut self.process);
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
-        });
-        serving.wait().unwrap();
-        assert!(counts.iter().sum::<u32>() > 0);
-        acknowledged.extend(counts);
+        })
     }
-    let location = ascribe_collector::StoreLocation::parse(&store);
-    let mut store = ascribe_collector::Store::open(&location).unwrap();
-    let counts = store.event_counts().unwrap();
-    // The n-th report of a worker has the trigger data n. One more may be stored than was acknowledged.
+}
+
+/// Every acknowledged report is stored once. The n-th report of a worker has the trigger data n; one more may be
+/// stored than was acknowledged.
+#[cfg(unix)]
+fn assert_stored(folder: &Path, acknowledged: &[u32]) {
+    let location = ascribe_collector::StoreLocation::File(folder.join("reports.db"));
+    let counts = ascribe_collector::Store::open(&location).unwrap().event_counts().unwrap();
     for n in 0..=acknowledged.iter().copied().max().unwrap_or(0) {
         let stored =
             counts.iter().find(|count| count.trigger_data == u64::from(n)).map_or(0, |count| count.count);
@@ -251,4 +263,60 @@ fn what_was_acknowledged_is_there_once_after_it_was_killed() {
         let (sure, possible) = (of_workers(&|&count| count > n), of_workers(&|&count| count >= n));
         assert!((sure..=possible).contains(&stored), "report {n}: {sure} acknowledged, {stored} stored");
     }
+}
+
+/// How often it is killed; `scripts/faults.sh` asks for more.
+#[cfg(unix)]
+fn kill_cycles() -> u32 {
+    std::env::var("ASCRIBE_KILL_CYCLES").ok().map_or(5, |text| text.parse().expect("a number"))
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_acknowledged_is_there_once_after_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    // Of each worker in each round, how many were acknowledged.
+    let mut acknowledged = Vec::new();
+    for round in 0..kill_cycles() {
+        let mut serving = Serving::start(folder.path(), "");
+        let counts = serving.load(round, |process| {
+            std::thread::sleep(std::time::Duration::from_millis(300 + 137 * u64::from(round % 7)));
+            process.kill().unwrap();
+        });
+        serving.process.wait().unwrap();
+        assert!(counts.iter().sum::<u32>() > 0);
+        acknowledged.extend(counts);
+    }
+    assert_stored(folder.path(), &acknowledged);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_refuses_what_it_cannot_take_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    // No file longer than 1 MiB, which any user can be told; with the signal ignored, writing fails.
+    let mut serving = Serving::start(folder.path(), "trap '' XFSZ; ulimit -S -f 2048;");
+    let mut acknowledged = Vec::new();
+    let mut round = 0;
+    // A log that is full is moved to the store, which has room for a while.
+    loop {
+        let counts = serving.load(round, |_| ());
+        round += 1;
+        if counts.iter().sum::<u32>() == 0 {
+            break;
+        }
+        assert!(round < 50, "the disk is never full");
+        acknowledged.extend(counts);
+    }
+    assert!(acknowledged.iter().sum::<u32>() > 100, "there was room at first: {acknowledged:?}");
+    let id = serving.process.id().to_string();
+    let lifted = Command::new("prlimit").args(["--pid", &id, "--fsize=unlimited"]).status().unwrap();
+    assert!(lifted.success());
+    let after = serving.load(round, |process| {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        process.kill().unwrap();
+    });
+    serving.process.wait().unwrap();
+    assert!(after.iter().sum::<u32>() > 100, "there is room again: {after:?}");
+    assert_stored(folder.path(), &[acknowledged, after].concat());
 }

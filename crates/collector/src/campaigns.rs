@@ -2,7 +2,7 @@
 //!
 //! | table | what it holds |
 //! |---|---|
-//! | top level | `origin`, `report_header_errors`, `debug_keys` |
+//! | top level | `origin`, `report_header_errors`, `debug_keys`, `preferred_platform` |
 //! | `source_event_id` | how many bits of source event IDs the campaign and other fields take |
 //! | `aggregation` | coordinator, epsilon, filtering IDs, the dimensions of keys, the measures |
 //! | `campaigns.NAME` | a campaign: its number, landing pages, and the fields of the header |
@@ -25,7 +25,7 @@ mod read_dashboard;
 mod read_scheme;
 mod redirect;
 
-use ascribe_headers::SuitableOrigin;
+use ascribe_headers::{Registrar, SuitableOrigin};
 
 use crate::{dashboard::ServiceAddress, event_ids::EventIdLayout, secrets::Secrets};
 
@@ -49,6 +49,8 @@ pub struct Campaigns {
     pub report_header_errors: bool,
     /// Whether registrations carry debug keys: the source event ID, and the deduplication key.
     pub debug_keys: bool,
+    /// Who registers where the user agent and the operating system both can.
+    pub preferred_platform: Registrar,
     /// How source event IDs are made.
     pub event_ids: EventIdLayout,
     /// How aggregation keys and values are made.

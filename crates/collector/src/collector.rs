@@ -24,6 +24,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Collector(Inner);
 
+/// What the world may ask, as OpenAPI 3.1 tells it.
+const OPENAPI: &str = include_str!("../openapi.json");
+
 /// What handlers share.
 pub(crate) type Inner = Arc<Shared>;
 
@@ -81,12 +84,13 @@ impl Collector {
         reports.merge(registrations::routes()).with_state(self.0.clone())
     }
 
-    /// What those who run it reach, on another listener: `/health`, `/ready`, `/metrics`.
+    /// What those who run it reach, on another listener: `/health`, `/ready`, `/metrics`, `/openapi.json`.
     pub fn operations_routes(&self) -> Router {
         Router::new()
             .route("/health", get(async || "alive\n"))
             .route("/ready", get(ready))
             .route("/metrics", get(metrics))
+            .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
             .with_state(self.0.clone())
     }
 

@@ -12,11 +12,11 @@
 mod answer;
 mod eligible;
 
-use ascribe_headers::{HeaderName, SourceType};
+use ascribe_headers::{HeaderName, Registrar, SourceType};
 use ascribe_privacy::TriggerStates;
 use axum::{
     Router,
-    extract::{Path, RawQuery, State},
+    extract::{Path, Request, State},
     response::Response,
     routing::get,
 };
@@ -27,7 +27,7 @@ use self::{
     eligible::Eligible,
 };
 use crate::{
-    campaigns::{Campaign, Campaigns, landing},
+    campaigns::{Campaign, Campaigns, Conversion, landing},
     collector::Inner,
     parameters::Parameters,
     store::ServedSource,
@@ -46,53 +46,63 @@ pub(crate) fn routes() -> Router<Inner> {
 }
 
 /// A view, or the background request of a click.
-async fn source(
-    State(collector): State<Inner>,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
+async fn source(State(collector): State<Inner>, Path(name): Path<String>, request: Request) -> Response {
+    // Borrowed: extractors would copy all of them.
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
     let (name, form) = Form::of(&name);
-    let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
-    let Some(campaign) = campaigns.campaign(name) else { return unknown(&collector, "source", &headers) };
-    let parameters = Parameters::parse(&query);
-    let mut answer = Answer::new(form, &headers);
+    let campaigns = collector.campaigns();
+    let Some(campaign) = campaigns.campaign(name) else { return unknown(&collector, "source", headers) };
+    let parameters = Parameters::parse(query);
+    let mut answer = Answer::new(form, headers);
     let step = step(&parameters);
     if step == 0 {
-        register_source(&collector, &campaigns, campaign, &parameters, &headers, "source", &mut answer);
+        register_source(
+            &collector,
+            &campaigns,
+            campaign,
+            (&parameters, query),
+            headers,
+            "source",
+            &mut answer,
+        );
     }
     if let Some(further) = campaign.further_origins.get(step) {
         let next = back(&campaigns, "source", &[name, form.extension()].concat(), step + 1, None);
-        answer.redirect(&further.url(name, &next));
+        answer.redirect(&further.url(name, query, &next));
     }
     answer.into_response()
 }
 
 /// A click: registers on the way to the landing page.
-async fn click(
-    State(collector): State<Inner>,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
-    let Some(campaign) = campaigns.campaign(&name) else { return unknown(&collector, "click", &headers) };
-    let parameters = Parameters::parse(&query);
+async fn click(State(collector): State<Inner>, Path(name): Path<String>, request: Request) -> Response {
+    // Borrowed: extractors would copy all of them.
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
+    let campaigns = collector.campaigns();
+    let Some(campaign) = campaigns.campaign(&name) else { return unknown(&collector, "click", headers) };
+    let parameters = Parameters::parse(query);
     let Some((page, allowed)) = landing(&campaign.landing_pages, parameters.get(LANDING)) else {
-        return unknown(&collector, "click", &headers);
+        return unknown(&collector, "click", headers);
     };
     if !allowed {
         collector.metrics.refused_redirects.inc();
     }
-    let mut answer = Answer::new(Form::Empty, &headers);
+    let mut answer = Answer::new(Form::Empty, headers);
     let step = step(&parameters);
     if step == 0 {
-        register_source(&collector, &campaigns, campaign, &parameters, &headers, "click", &mut answer);
+        register_source(
+            &collector,
+            &campaigns,
+            campaign,
+            (&parameters, query),
+            headers,
+            "click",
+            &mut answer,
+        );
     }
     match campaign.further_origins.get(step) {
         Some(further) => {
             let next = back(&campaigns, "click", &name, step + 1, Some(page.as_str()));
-            answer.redirect(&further.url(&name, &next));
+            answer.redirect(&further.url(&name, query, &next));
         }
         None => answer.redirect(page.as_str()),
     }
@@ -100,34 +110,59 @@ async fn click(
 }
 
 /// A conversion.
-async fn conversion(
-    State(collector): State<Inner>,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
+async fn conversion(State(collector): State<Inner>, Path(name): Path<String>, request: Request) -> Response {
+    // Borrowed: extractors would copy all of them.
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or_default());
     let (name, form) = Form::of(&name);
-    let (campaigns, query) = (collector.campaigns(), query.unwrap_or_default());
+    let campaigns = collector.campaigns();
     let Some(conversion) = campaigns.conversion(name) else {
-        return unknown(&collector, "conversion", &headers);
+        return unknown(&collector, "conversion", headers);
     };
-    let mut answer = Answer::new(form, &headers);
-    let eligible = Eligible::of(&headers);
-    if eligible.trigger {
-        let (trigger, unknown) = campaigns.trigger(conversion, &Parameters::parse(&query));
-        collector.metrics.not_understood.inc_by(unknown.into());
-        register(&mut answer, HeaderName::RegisterTrigger, &trigger.to_json(), &campaigns);
+    let mut answer = Answer::new(form, headers);
+    let parameters = Parameters::parse(query);
+    let step = step(&parameters);
+    if step == 0 {
+        register_trigger(&collector, &campaigns, conversion, query, headers, &mut answer);
     }
-    let outcome = if eligible.trigger { "registered" } else { eligible.refusal() };
-    collector.metrics.registration("conversion", outcome);
+    if let Some(further) = conversion.further_origins.get(step) {
+        let next = back(&campaigns, "conversion", &[name, form.extension()].concat(), step + 1, None);
+        answer.redirect(&further.url(name, query, &next));
+    }
     answer.into_response()
+}
+
+fn register_trigger(
+    collector: &Inner,
+    campaigns: &Campaigns,
+    conversion: &Conversion,
+    query: &str,
+    headers: &HeaderMap,
+    answer: &mut Answer,
+) {
+    let eligible = Eligible::of(headers);
+    let outcome = match eligible.registrar(!conversion.os_urls.is_empty(), campaigns.preferred_platform) {
+        _ if !eligible.trigger => eligible.refusal(),
+        None => "web_not_supported",
+        Some(Registrar::Os) => {
+            let urls = conversion.os_urls.iter().map(|url| url.url(&conversion.name, query, ""));
+            answer.header(HeaderName::RegisterOsTrigger.as_str(), &list(urls));
+            "os_registered"
+        }
+        Some(Registrar::Web) => {
+            let (trigger, unknown) = campaigns.trigger(conversion, &Parameters::parse(query));
+            collector.metrics.not_understood.inc_by(unknown.into());
+            register(answer, HeaderName::RegisterTrigger, &trigger.to_json(), campaigns);
+            "registered"
+        }
+    };
+    collector.metrics.registration("conversion", outcome);
 }
 
 fn register_source(
     collector: &Inner,
     campaigns: &Campaigns,
     campaign: &Campaign,
-    parameters: &Parameters<'_>,
+    (parameters, query): (&Parameters<'_>, &str),
     headers: &HeaderMap,
     kind: &'static str,
     answer: &mut Answer,
@@ -136,6 +171,15 @@ fn register_source(
     let Some(source_type) = eligible.source else {
         return collector.metrics.registration(kind, eligible.refusal());
     };
+    match eligible.registrar(!campaign.os_urls.is_empty(), campaigns.preferred_platform) {
+        None => return collector.metrics.registration(kind, "web_not_supported"),
+        Some(Registrar::Os) => {
+            let urls = campaign.os_urls.iter().map(|url| url.url(&campaign.name, query, ""));
+            answer.header(HeaderName::RegisterOsSource.as_str(), &list(urls));
+            return collector.metrics.registration(kind, "os_registered");
+        }
+        Some(Registrar::Web) => {}
+    }
     let Some((source, unknown)) = campaigns.source(campaign, source_type, parameters) else {
         return collector.metrics.registration(kind, "not_of_this_campaign");
     };
@@ -170,6 +214,12 @@ fn register(answer: &mut Answer, name: HeaderName, json: &str, campaigns: &Campa
         let info = ascribe_headers::RegistrationInfo { report_header_errors: true, preferred_platform: None };
         answer.header(HeaderName::Info.as_str(), &info.to_string());
     }
+}
+
+/// URLs as registrations with the operating system have them: a structured list of strings.
+fn list(urls: impl Iterator<Item = String>) -> String {
+    let item = |url: String| format!("\"{}\"", url.replace('\\', "\\\\").replace('"', "\\\""));
+    urls.map(item).collect::<Vec<_>>().join(", ")
 }
 
 /// The same JSON in ASCII, for a header has no other encoding that all agree on.

@@ -140,6 +140,8 @@ impl Connection {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.collector.limits.head_timeout)
+            // Answers are short: copying them together costs less than writing them in parts.
+            .writev(false)
             .max_buf_size(MAX_HEAD_BYTES as usize);
         let connection = http.serve_connection(TokioIo::new(stream), self.service());
         self.reset.unless(self.watcher.watch(connection)).await;

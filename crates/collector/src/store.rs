@@ -13,6 +13,7 @@ mod reports;
 mod searching;
 mod sqlite;
 mod tables;
+mod tls;
 
 use std::{
     fmt,
@@ -39,7 +40,8 @@ pub(crate) use reports::source_event_id;
 pub enum StoreLocation {
     /// A SQLite file, which is created if it is not there.
     File(PathBuf),
-    /// The URL of a PostgreSQL database, which must be there: `postgresql://user@host/name`.
+    /// The URL of a PostgreSQL database, which must be there: `postgresql://user@host/name`. TLS is done with
+    /// `?sslmode=require`; `sslrootcert` names a file of authorities in place of the system's.
     Postgres(String),
 }
 

@@ -47,12 +47,12 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
             "number = 1\nlanding_pages",
             "is 1, as that of spring; give it a number",
         ),
-        (r#"expiry = "30d""#, r#"expiry = "soon""#, "line 51, column 10: campaigns.spring.expiry must be"),
+        (r#"expiry = "30d""#, r#"expiry = "soon""#, "line 53, column 10: campaigns.spring.expiry must be"),
         ("trigger_data = [0, 1, 2, 3]", "trigger_data = [0, 1, -2]", "campaigns.summer.trigger_data[2]: "),
         (
             r#"destination = "https://shop.example""#,
             "",
-            "line 46, column 12: campaigns.spring.destination: required",
+            "line 48, column 12: campaigns.spring.destination: required",
         ),
         (
             r#"destination = "https://shop.example""#,

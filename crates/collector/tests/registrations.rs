@@ -139,6 +139,65 @@ async fn further_origins_are_gone_to_one_after_the_other_and_then_back() {
 }
 
 #[tokio::test]
+async fn triggers_go_on_to_further_origins_too() {
+    let serving = start().await;
+    let first = get(&serving, "/conversion/signup.gif", &[TRIGGERS]).await;
+    assert!(first.headers().contains_key(TRIGGER));
+    let location = "https://partner.example/register?next=https%3A%2F%2Fads.example%2Fconversion%2Fsignup.gif%3Fstep%3D1&conversion=signup";
+    assert_eq!((first.status().as_u16(), &first.headers()["location"]), (302, &location.parse().unwrap()));
+    let end = get(&serving, "/conversion/signup.gif?step=1", &[TRIGGERS]).await;
+    assert_eq!((end.status().as_u16(), &end.headers()["content-type"]), (200, &"image/gif".parse().unwrap()));
+    assert!(!end.headers().contains_key(TRIGGER), "registered once");
+    serving.end().await;
+}
+
+#[tokio::test]
+async fn the_operating_system_registers_where_it_alone_can() {
+    const OS_SOURCE: &str = "attribution-reporting-register-os-source";
+    const OS_TRIGGER: &str = "attribution-reporting-register-os-trigger";
+    let serving = start().await;
+    let registered = async |path: &str, eligible, support: &str| {
+        let support = ("attribution-reporting-support", support);
+        let response = get(&serving, path, &[eligible, support]).await;
+        let headers = response.headers().clone();
+        [SOURCE, OS_SOURCE, TRIGGER, OS_TRIGGER]
+            .into_iter()
+            .filter(|name| headers.contains_key(*name))
+            .collect::<Vec<_>>()
+    };
+    for (support, expected) in [("os", OS_SOURCE), ("os, web", SOURCE), ("web", SOURCE)] {
+        assert_eq!(registered("/source/summer", VIEW, support).await, [expected], "{support}");
+    }
+    assert_eq!(registered("/conversion/signup", TRIGGERS, "os").await, [OS_TRIGGER]);
+    assert!(registered("/source/spring", VIEW, "os").await.is_empty(), "nowhere to register");
+    let source =
+        get(&serving, "/source/summer?click=a&x=\"%22", &[VIEW, ("attribution-reporting-support", "os")])
+            .await;
+    let urls = ascribe_headers::OsRegistration::parse_list(source.headers()[OS_SOURCE].as_bytes());
+    assert!(urls.errors.is_empty() && urls.warnings.is_empty(), "{urls:?}");
+    assert_eq!(
+        source.headers()[OS_SOURCE],
+        "\"https://os.ads.example/source?campaign=summer&tag=click%3Da%26x%3D%2522%2522\""
+    );
+    // Preferred, it registers where both can.
+    let text = support::EXAMPLE.replace(r#"preferred_platform = "web""#, r#"preferred_platform = "os""#);
+    let preferring = ascribe_collector::Campaigns::parse(&text, support::secrets()).unwrap();
+    serving.collector.replace_campaigns(preferring);
+    for (support, expected) in [("os", OS_SOURCE), ("os, web", OS_SOURCE), ("web", SOURCE)] {
+        assert_eq!(registered("/click/summer", CLICK, support).await, [expected], "{support}");
+    }
+    let wrong = text.replace(r#"preferred_platform = "os""#, r#"preferred_platform = "car""#);
+    let problems = ascribe_collector::Campaigns::parse(&wrong, support::secrets()).unwrap_err();
+    assert!(problems.to_string().contains("preferred_platform is no platform"), "{problems}");
+    let served = serving.store.clone();
+    let folder = serving.end().await;
+    let served = ascribe_collector::Store::open(&served).unwrap().served().unwrap();
+    let count: u64 = served.iter().map(|served| served.count).sum();
+    assert_eq!(count, 3, "what the system registers, it reports elsewhere");
+    drop(folder);
+}
+
+#[tokio::test]
 async fn a_conversion_triggers_with_values_and_an_order_only_once() {
     let serving = start().await;
     let path = "/conversion/purchase.gif?order=A-1&value=125.50&category=3";

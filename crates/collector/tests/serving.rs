@@ -144,3 +144,28 @@ async fn chores_are_done_by_themselves() {
     tokio::task::spawn_blocking(|| drop(housekeeping)).await.unwrap();
     assert_eq!(Store::open(&store).unwrap().count(Endpoint::Aggregatable).unwrap(), 1, "not old enough");
 }
+
+#[tokio::test]
+async fn the_openapi_description_has_all_routes_and_no_other() {
+    let serving = Serving::start(Limits::default()).await;
+    let client = support::client();
+    let description = client.get(format!("{}/openapi.json", serving.url)).send().await.unwrap();
+    let description: serde_json::Value = serde_json::from_str(&description.text().await.unwrap()).unwrap();
+    let paths = description["paths"].as_object().unwrap();
+    let methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    for (path, operations) in paths {
+        for method in methods {
+            let url = format!("{}{}", serving.url, path.replace("{name}", "none"));
+            let status = client.request(method.parse().unwrap(), url).send().await.unwrap().status();
+            let described = operations.get(method.to_lowercase()).is_some();
+            assert_eq!(status != 405, described, "{method} {path}: {status}");
+        }
+    }
+    for endpoint in Endpoint::ALL {
+        assert!(paths.contains_key(endpoint.path()), "{endpoint:?}");
+    }
+    for tag in ["/source/{name}", "/click/{name}", "/conversion/{name}"] {
+        assert!(paths.contains_key(tag), "{tag}");
+    }
+    serving.end().await;
+}

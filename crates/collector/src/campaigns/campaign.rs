@@ -24,6 +24,8 @@ pub struct Campaign {
     pub landing_pages: Box<[LandingPage]>,
     /// Who may register after this collector, in this order.
     pub further_origins: Box<[FurtherOrigin]>,
+    /// Where the operating system registers, if it can.
+    pub os_urls: Box<[FurtherOrigin]>,
     /// Values of dimensions that its tags do not say.
     pub dimensions: Box<[(Box<str>, u64)]>,
 }

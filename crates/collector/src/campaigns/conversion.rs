@@ -5,7 +5,7 @@ use ascribe_headers::{
     ReportOptions, TriggerRegistration,
 };
 
-use super::{Campaigns, campaign::fixed_or_told, key_scheme::DimensionKind};
+use super::{Campaigns, campaign::fixed_or_told, key_scheme::DimensionKind, redirect::FurtherOrigin};
 use crate::parameters::Parameters;
 
 /// A conversion of the file.
@@ -23,6 +23,10 @@ pub struct Conversion {
     pub context_id: Option<Box<str>>,
     /// What it adds to which measure, as an index into the scheme's.
     pub measures: Box<[(usize, Amount)]>,
+    /// Who may register after this collector, in this order.
+    pub further_origins: Box<[FurtherOrigin]>,
+    /// Where the operating system registers, if it can.
+    pub os_urls: Box<[FurtherOrigin]>,
     /// Values of dimensions that its tags do not say.
     pub dimensions: Box<[(Box<str>, u64)]>,
 }

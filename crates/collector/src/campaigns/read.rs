@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ascribe_headers::{SuitableOrigin, VendorValues};
+use ascribe_headers::{Registrar, SuitableOrigin, VendorValues};
 
 use super::{
     Campaigns,
@@ -41,6 +41,7 @@ fn whole(
         .and_then(|field| origin(&field, problems));
     let report_header_errors = flag(&mut file, "report_header_errors", true, problems);
     let debug_keys = flag(&mut file, "debug_keys", false, problems);
+    let preferred_platform = platform(&mut file, problems);
     let event_ids = event_id_layout(file.section("source_event_id", problems), problems);
     let mut aggregation = file.section("aggregation", problems);
     let service = read_dashboard::service(&mut aggregation, problems);
@@ -74,6 +75,7 @@ fn whole(
         origin: origin?,
         report_header_errors,
         debug_keys,
+        preferred_platform,
         event_ids: event_ids?,
         scheme: scheme?,
         campaigns: campaigns.into(),
@@ -83,6 +85,17 @@ fn whole(
         warnings: Vec::new(),
         secrets,
     })
+}
+
+fn platform(file: &mut Section<'_>, problems: &mut Problems) -> Registrar {
+    let Some(field) = file.take("preferred_platform") else { return Registrar::Web };
+    let name = field.string(problems);
+    let known =
+        name.and_then(|name| [Registrar::Web, Registrar::Os].into_iter().find(|of| of.as_str() == name));
+    if name.is_some() && known.is_none() {
+        field.problem("is no platform", r#"write "web" or "os""#, problems);
+    }
+    known.unwrap_or(Registrar::Web)
 }
 
 /// What reading a campaign or conversion needs besides its table.

@@ -28,6 +28,7 @@ pub(super) fn campaign(
     let number = read::number(name, bits, &mut section, numbers, context.problems);
     let landing_pages = urls(&mut section, "landing_pages", LandingPage::parse, context.problems);
     let further_origins = further_origins(&mut section, !landing_pages.is_empty(), context.problems);
+    let os_urls = urls(&mut section, "os_urls", FurtherOrigin::parse, context.problems);
     let types = source_types(&mut section, context.problems);
     let fixed = section.section("dimensions", context.problems);
     let dimensions = read::fixed_dimensions(fixed, Side::Source, context);
@@ -51,6 +52,7 @@ pub(super) fn campaign(
         event: event?,
         landing_pages: landing_pages.into(),
         further_origins: further_origins.into(),
+        os_urls: os_urls.into(),
         dimensions,
     })
 }
@@ -123,7 +125,7 @@ fn source_types(section: &mut Section<'_>, problems: &mut Problems) -> Vec<Sourc
     types
 }
 
-fn urls<T, E: std::fmt::Display>(
+pub(super) fn urls<T, E: std::fmt::Display>(
     section: &mut Section<'_>,
     name: &str,
     parse: impl Fn(&str) -> Result<T, E>,
@@ -144,7 +146,11 @@ fn urls<T, E: std::fmt::Display>(
 }
 
 /// All but the last must send the browser on; the last must too, when the browser is to land somewhere.
-fn further_origins(section: &mut Section<'_>, lands: bool, problems: &mut Problems) -> Vec<FurtherOrigin> {
+pub(super) fn further_origins(
+    section: &mut Section<'_>,
+    lands: bool,
+    problems: &mut Problems,
+) -> Vec<FurtherOrigin> {
     let origins = urls(section, "further_origins", FurtherOrigin::parse, problems);
     let must = if lands { origins.len() } else { origins.len().saturating_sub(1) };
     if origins[..must].iter().any(|origin| !origin.goes_on()) {

@@ -8,6 +8,8 @@ use super::{
     document::{Problems, Section},
     header_fields::HeaderFields,
     read::{self, Context, Numbers},
+    read_campaign::{further_origins, urls},
+    redirect::FurtherOrigin,
 };
 
 /// What the collector fills in by itself.
@@ -35,6 +37,9 @@ pub(super) fn conversion(
     };
     let deduplicate_by = parameter(&mut section, "deduplicate_by", problems);
     let context_id = parameter(&mut section, "context_id", problems);
+    // The page that asks gets its pixel or script from here, at the end.
+    let further_origins = further_origins(&mut section, true, problems);
+    let os_urls = urls(&mut section, "os_urls", FurtherOrigin::parse, problems);
     let event = event_trigger_data(&mut section, problems);
     let measures = measures(&mut section, context);
     let fixed = section.section("dimensions", context.problems);
@@ -48,6 +53,8 @@ pub(super) fn conversion(
         deduplicate_by,
         context_id,
         measures: measures?,
+        further_origins: further_origins.into(),
+        os_urls: os_urls.into(),
         dimensions,
     })
 }

@@ -24,8 +24,10 @@ pub enum InvalidRedirect {
 
 /// What stands for the URL to go on to.
 const NEXT: &str = "{next}";
-/// What stands for the campaign's name.
-const CAMPAIGN: &str = "{campaign}";
+/// What stands for the name of the campaign or conversion.
+const NAMES: [&str; 2] = ["{campaign}", "{conversion}"];
+/// What stands for the parameters of the tag.
+const QUERY: &str = "{query}";
 
 impl LandingPage {
     /// A page; its query is kept when a click names no page of its own.
@@ -63,12 +65,15 @@ pub(crate) fn landing<'p>(pages: &'p [LandingPage], asked: Option<&str>) -> Opti
 }
 
 impl FurtherOrigin {
-    /// A URL in whose query `{next}` stands for where to go on to, and `{campaign}` for the campaign's name.
+    /// A URL in whose query `{next}` stands for where to go on to, `{campaign}` or `{conversion}` for the name, and
+    /// `{query}` for the parameters of the tag.
     ///
     /// # Errors
     /// When it is not an HTTPS URL without credentials.
     pub fn parse(url: &str) -> Result<Self, InvalidRedirect> {
-        trustworthy(&url.replace(NEXT, "").replace(CAMPAIGN, "")).map(|_| Self(url.into()))
+        let mut plain = url.replace(NEXT, "").replace(QUERY, "");
+        NAMES.iter().for_each(|name| plain = plain.replace(name, ""));
+        trustworthy(&plain).map(|_| Self(url.into()))
     }
 
     /// Whether it sends the browser on.
@@ -78,9 +83,11 @@ impl FurtherOrigin {
     }
 
     /// The URL to send the browser to.
-    pub(crate) fn url(&self, campaign: &str, next: &str) -> String {
+    pub(crate) fn url(&self, name: &str, query: &str, next: &str) -> String {
         let encode = |text| form_urlencoded::byte_serialize(str::as_bytes(text)).collect::<String>();
-        self.0.replace(CAMPAIGN, &encode(campaign)).replace(NEXT, &encode(next))
+        let name = encode(name);
+        let named = NAMES.iter().fold(self.0.to_string(), |url, place| url.replace(place, &name));
+        named.replace(NEXT, &encode(next)).replace(QUERY, &encode(query))
     }
 }
 
@@ -150,7 +157,7 @@ mod tests {
         let further = FurtherOrigin::parse("https://partner.example/r?c={campaign}&to={next}").unwrap();
         assert!(further.goes_on());
         assert_eq!(
-            further.url("a&b", "https://shop.example/?x=1&y"),
+            further.url("a&b", "", "https://shop.example/?x=1&y"),
             "https://partner.example/r?c=a%26b&to=https%3A%2F%2Fshop.example%2F%3Fx%3D1%26y"
         );
         assert!(!FurtherOrigin::parse("https://partner.example/r").unwrap().goes_on());

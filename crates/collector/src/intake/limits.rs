@@ -78,6 +78,8 @@ impl RateLimiter {
 
     /// One each interval in the long run, and so many at once.
     pub(crate) fn with_interval(interval: Duration, burst: u32) -> Self {
+        // Of no length, nothing would ever be due.
+        let interval = interval.max(Duration::from_nanos(1));
         Self { interval, tolerance: interval * burst.max(1), clients: Mutex::default() }
     }
 
@@ -145,6 +147,14 @@ mod tests {
         assert!(allows("::ffff:192.0.2.1"));
         assert!(!allows("192.0.2.1"));
         assert!(allows("::ffff:192.0.2.2"), "mapped addresses are told apart");
+    }
+
+    #[test]
+    fn no_rate_is_too_high() {
+        let limiter = RateLimiter::new(u32::MAX, u32::MAX);
+        let (client, now) = (IpAddr::from([192, 0, 2, 1]), Instant::now());
+        // Threads come to the limiter in another order than they looked at the clock.
+        assert!(limiter.allows(client, now + Duration::from_millis(1)) && limiter.allows(client, now));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a request may register, as its headers say.
 
-use ascribe_headers::{Eligibility, HeaderName, SourceType, SupportedRegistrars};
+use ascribe_headers::{Eligibility, HeaderName, Registrar, SourceType, SupportedRegistrars};
 use http::HeaderMap;
 
 use super::whole;
@@ -10,6 +10,8 @@ use super::whole;
 pub(super) struct Eligible {
     pub(super) source: Option<SourceType>,
     pub(super) trigger: bool,
+    web: bool,
+    os: bool,
     why_not: &'static str,
 }
 
@@ -17,16 +19,17 @@ impl Eligible {
     /// Both headers are structured fields: keys can be in any order, with parameters, beside unknown ones.
     ///
     /// A request without `Attribution-Reporting-Eligible` can register a trigger, and no source: a plain pixel.
-    /// One whose headers cannot be read, or whose user agent cannot register by itself, can register nothing.
+    /// One whose headers cannot be read, or where nobody can register, can register nothing.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let nothing = |why_not| Self { source: None, trigger: false, why_not };
-        if let Some(support) = whole(headers, HeaderName::Support.as_str()) {
-            match SupportedRegistrars::parse(&support).value {
+        let nothing = |why_not| Self { source: None, trigger: false, web: false, os: false, why_not };
+        let (web, os) = match whole(headers, HeaderName::Support.as_str()) {
+            None => (true, false),
+            Some(support) => match SupportedRegistrars::parse(&support).value {
                 None => return nothing("unreadable_headers"),
-                Some(SupportedRegistrars { web: false, .. }) => return nothing("web_not_supported"),
-                Some(_) => {}
-            }
-        }
+                Some(SupportedRegistrars { web: false, os: false }) => return nothing("not_supported"),
+                Some(SupportedRegistrars { web, os }) => (web, os),
+            },
+        };
         let eligibility = match whole(headers, HeaderName::Eligible.as_str()) {
             None => Eligibility::Unset,
             Some(eligible) => match Eligibility::parse(&eligible).value {
@@ -41,7 +44,17 @@ impl Eligible {
             Eligibility::NavigationSource => (Some(SourceType::Navigation), false),
             Eligibility::EventSourceOrTrigger => (Some(SourceType::Event), true),
         };
-        Self { source, trigger, why_not: "not_eligible" }
+        Self { source, trigger, web, os, why_not: "not_eligible" }
+    }
+
+    /// Who is to register: the operating system if it can, has somewhere to (`os_urls`), and is preferred or the only
+    /// one that can.
+    pub(super) fn registrar(self, os_urls: bool, preferred: Registrar) -> Option<Registrar> {
+        match (self.os && os_urls, self.web) {
+            (true, web) if !web || preferred == Registrar::Os => Some(Registrar::Os),
+            (_, true) => Some(Registrar::Web),
+            _ => None,
+        }
     }
 
     /// Why something was not registered, for the metrics.
@@ -56,13 +69,10 @@ mod tests {
 
     use super::*;
 
-    fn eligible(eligible: &[&str], support: Option<&str>) -> (Option<SourceType>, bool) {
+    fn eligible(eligible: &[&str]) -> (Option<SourceType>, bool) {
         let mut headers = HeaderMap::new();
         for line in eligible {
             headers.append("attribution-reporting-eligible", HeaderValue::from_str(line).unwrap());
-        }
-        if let Some(support) = support {
-            headers.append("attribution-reporting-support", HeaderValue::from_str(support).unwrap());
         }
         let eligible = Eligible::of(&headers);
         (eligible.source, eligible.trigger)
@@ -83,16 +93,30 @@ mod tests {
             (&["navigation-source, trigger"], (None, false)),
             (&["event source"], (None, false)),
         ] {
-            assert_eq!(eligible(lines, None), expected, "{lines:?}");
+            assert_eq!(eligible(lines), expected, "{lines:?}");
         }
     }
 
     #[test]
-    fn a_user_agent_that_cannot_register_is_not_asked_to() {
-        for (support, trigger) in
-            [("web", true), ("os, web;x", true), ("os", false), ("", false), ("w eb", false)]
-        {
-            assert_eq!(eligible(&["trigger"], Some(support)), (None, trigger), "{support}");
+    fn who_cannot_register_is_not_asked_to() {
+        let (web, os) = (Some(Registrar::Web), Some(Registrar::Os));
+        // With somewhere for the system to register and it preferred; the user agent preferred; and without.
+        for (support, expected) in [
+            (None, [web, web, web]),
+            (Some("web"), [web, web, web]),
+            (Some("os, web;x"), [os, web, web]),
+            (Some("os"), [os, os, None]),
+            (Some(""), [None, None, None]),
+            (Some("w eb"), [None, None, None]),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(support) = support {
+                headers.append("attribution-reporting-support", HeaderValue::from_static(support));
+            }
+            let eligible = Eligible::of(&headers);
+            let cases = [(true, Registrar::Os), (true, Registrar::Web), (false, Registrar::Os)];
+            let registrars = cases.map(|(urls, preferred)| eligible.registrar(urls, preferred));
+            assert_eq!(registrars, expected, "{support:?}");
         }
     }
 }

@@ -68,6 +68,9 @@ pub enum StoreError {
     /// PostgreSQL says so, or cannot be reached.
     #[error("PostgreSQL: {}", tell(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// The URL asks for TLS in a way that cannot be had.
+    #[error("TLS to PostgreSQL: {0}")]
+    Tls(Box<str>),
     /// No runtime for the connection.
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),

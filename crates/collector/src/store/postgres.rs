@@ -9,17 +9,20 @@ use std::{
 
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement, error::SqlState, types::ToSql};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     cell::Cell,
     database::{Database, StoreError, missing_migrations, transaction},
     tables::{Dialect, Table},
+    tls,
 };
 
 /// One connection, with the thread that waits for it.
 pub(crate) struct Postgres {
     runtime: Runtime,
     config: Config,
+    tls: Option<MakeRustlsConnect>,
     connected: Option<Connected>,
     /// Whether queries that take too long are cancelled.
     limited: bool,
@@ -31,16 +34,35 @@ struct Connected {
     statements: HashMap<String, Statement>,
 }
 
+/// A value of a key, which is never a fraction.
+#[derive(PartialEq, Eq, Hash)]
+enum KeyPart<'c> {
+    Integer(i64),
+    Bytes(&'c [u8]),
+    Other,
+}
+
+impl<'c> KeyPart<'c> {
+    fn of(cell: &'c Cell) -> Self {
+        match cell {
+            Cell::Integer(value) => Self::Integer(*value),
+            Cell::Bytes(value) => Self::Bytes(value),
+            Cell::Text(value) => Self::Bytes(value.as_bytes()),
+            Cell::Null | Cell::Real(_) => Self::Other,
+        }
+    }
+}
+
 /// Any number, the same for all collectors: who holds this lock is alone.
 const LOCK: i64 = 0x6173_6372_6962_6501;
 
 impl Postgres {
     pub(crate) fn open(url: &str) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse()?;
+        let (mut config, tls) = tls::configuration(url)?;
         config.connect_timeout(Duration::from_secs(10));
         config.application_name("ascribe-collector");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut database = Self { runtime, config, connected: None, limited: false };
+        let mut database = Self { runtime, config, tls, connected: None, limited: false };
         transaction(&mut database, true, Self::migrate)?;
         Ok(database)
     }
@@ -69,15 +91,13 @@ impl Postgres {
         &mut self,
         run: impl AsyncFnOnce(&mut Connected) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
-        let Self { runtime, config, connected, limited } = self;
+        let Self { runtime, config, tls, connected, limited } = self;
         let limited = *limited;
         let done = runtime.block_on(async {
             let connected = match connected {
                 Some(connected) if !connected.client.is_closed() => connected,
                 _ => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    // It ends with the client, or with the error that the client tells.
-                    tokio::spawn(async move { drop(connection.await) });
+                    let client = connect(config, tls.clone()).await?;
                     connected.insert(Connected { client, statements: HashMap::new() })
                 }
             };
@@ -159,13 +179,31 @@ impl Database for Postgres {
             return Ok(vec![true; rows.len()]);
         }
         // Of several rows with one key, the first is the new one.
-        let key_of = |cells: Vec<&Cell>| format!("{cells:?}");
-        let mut new: HashSet<_> = inserted.iter().map(|row| key_of(row.iter().collect())).collect();
-        Ok(rows
-            .iter()
-            .map(|row| new.remove(&key_of(table.key.iter().map(|&column| &row[column]).collect())))
-            .collect())
+        let mut new: HashSet<Vec<KeyPart<'_>>> =
+            inserted.iter().map(|row| row.iter().map(KeyPart::of).collect()).collect();
+        let mut is_new = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key: Vec<_> = table.key.iter().map(|&column| KeyPart::of(&row[column])).collect();
+            is_new.push(new.remove(&key));
+        }
+        Ok(is_new)
     }
+}
+
+/// Connections end with their client, or with the error that it tells.
+async fn connect(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Client, tokio_postgres::Error> {
+    Ok(match tls {
+        None => {
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(async move { drop(connection.await) });
+            client
+        }
+        Some(tls) => {
+            let (client, connection) = config.connect(tls).await?;
+            tokio::spawn(async move { drop(connection.await) });
+            client
+        }
+    })
 }
 
 impl Connected {

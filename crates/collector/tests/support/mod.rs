@@ -1,7 +1,10 @@
 //! What several tests need: databases, and reports to put into them.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use ascribe_collector::*;
 use ascribe_headers::{Coordinators, Destinations, FilteringIdMaxBytes, Site, SourceType, SuitableOrigin};
@@ -37,7 +40,12 @@ impl Serving {
     }
 
     pub(crate) async fn with_store(limits: Limits, store: StoreLocation, folder: TempDir) -> Self {
-        let clock = Clock::new(|| Time::from_secs(1_700_000_100));
+        Self::with_clock(limits, store, folder, 1_700_000_100).await
+    }
+
+    /// A collector for which it is always that second.
+    pub(crate) async fn with_clock(limits: Limits, store: StoreLocation, folder: TempDir, now: i64) -> Self {
+        let clock = Clock::new(move || Time::from_secs(now));
         let collector = Collector::start(campaigns(), store.clone(), limits, clock).unwrap();
         let collector = std::sync::Arc::new(collector);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -64,6 +72,13 @@ impl Serving {
 
     pub(crate) async fn metrics(&self) -> String {
         client().get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// How many connections it has now, as its metrics say.
+    pub(crate) async fn connections(&self) -> usize {
+        let metrics = self.metrics().await;
+        let line = metrics.lines().find(|line| line.starts_with("ascribe_collector_connections "));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("there is a gauge")
     }
 
     pub(crate) async fn post(&self, endpoint: Endpoint, body: impl Into<reqwest::Body>) -> u16 {
@@ -97,11 +112,18 @@ pub(crate) fn tls() -> (std::sync::Arc<rustls::ServerConfig>, Vec<u8>) {
 pub(crate) struct Server {
     bin: PathBuf,
     folder: TempDir,
+    /// What the server is started with besides.
+    options: String,
 }
 
 impl Server {
     /// Starts it. The programs are looked for where distributions put them.
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| "-c listen_addresses=''".to_owned())
+    }
+
+    /// Starts it with options that are told when the data folder is there.
+    pub(crate) fn start_with(options: impl FnOnce(&Path) -> String) -> Self {
         let bin = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
@@ -109,7 +131,7 @@ impl Server {
             .find(|bin| bin.join("pg_ctl").exists())
             .expect("no PostgreSQL server in /usr/lib/postgresql: scripts/postgres.sh installs it");
         let folder = tempfile::tempdir().unwrap();
-        let server = Self { bin, folder };
+        let mut server = Self { bin, folder, options: String::new() };
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(server.folder.path()));
         }
@@ -118,6 +140,10 @@ impl Server {
             .program("initdb")
             .args(["--auth=trust", "--username=ascribe", "--no-sync", "-D"])
             .arg(&data));
+        server.options = options(&data);
+        if is_root() {
+            run(Command::new("chown").arg("-R").arg("postgres").arg(&data));
+        }
         server.ctl(&["start", "--wait"]);
         server
     }
@@ -129,10 +155,16 @@ impl Server {
         format!("postgresql://ascribe@{}/{name}", socket.replace('/', "%2F"))
     }
 
+    /// A new database of a server that has a port.
+    pub(crate) fn create(&self, port: u16, name: &str) {
+        let (socket, port) = (self.folder.path().display().to_string(), port.to_string());
+        run(self.program("createdb").args(["--host", &socket, "--port", &port, "--username=ascribe", name]));
+    }
+
     /// `pg_ctl` with these arguments.
     pub(crate) fn ctl(&self, arguments: &[&str]) {
         let socket = self.folder.path().display();
-        let options = format!("-c listen_addresses='' -c unix_socket_directories='{socket}'");
+        let options = format!("{} -c unix_socket_directories='{socket}'", self.options);
         let log = self.folder.path().join("log");
         run(self
             .program("pg_ctl")
