@@ -129,7 +129,7 @@ impl fmt::Display for ErrorCounter {
 }
 
 /// The reasons why one report was left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReportErrors(u16);
 
 impl ReportErrors {
