@@ -1,5 +1,6 @@
 //! `ascribe-cluster executor`: Ballista's executor, with keys, behind our door.
 
+mod janitor;
 mod work_dir;
 
 use std::{
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &ExecutorArgs) -> anyhow::Result<ExitCode> {
     let peers = Peers::new(&args.tls)?;
     peers.check_bind(args.bind)?;
     let (scheduler_host, scheduler_port) = peers.scheduler(&args.scheduler)?;
+    let scheduler = peers.endpoint(&format!("http://{scheduler_host}:{scheduler_port}").parse()?)?;
     // Each task reads them again; that they can be read is better known now.
     let keys = std::path::absolute(&args.keys)?;
     Keyring::read(&keys)?;
@@ -61,7 +63,10 @@ pub(crate) fn run(args: &ExecutorArgs) -> anyhow::Result<ExitCode> {
         ..Default::default()
     };
     println!("listening on {address}");
-    tokio::runtime::Runtime::new()?.block_on(start_executor_process(Arc::new(config)))?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        tokio::spawn(janitor::look_after(work_dir.path()?.into(), scheduler));
+        start_executor_process(Arc::new(config)).await.context("the executor ended")
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -214,7 +214,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use ascribe_aggregation::KeyFile;
-    use datafusion::{execution::TaskContext, physical_plan::displayable};
+    use datafusion::{physical_plan::displayable, prelude::SessionContext};
 
     use super::*;
 
@@ -235,7 +235,7 @@ mod tests {
             let plan = plan.unwrap();
             (plan.clone(), encode(plan).unwrap())
         });
-        let context = TaskContext::default();
+        let context = SessionContext::new().task_ctx();
         let decode = |codec: &Codec| {
             PhysicalPlanNode::try_decode(&bytes).unwrap().try_into_physical_plan(&context, codec).unwrap()
         };
@@ -253,7 +253,7 @@ mod tests {
             let codec = Codec::with_keys(directory.path().to_owned());
             let bytes = encode(plan.unwrap()).unwrap();
             let node = PhysicalPlanNode::try_decode(&bytes).unwrap();
-            let with_keys = node.try_into_physical_plan(&TaskContext::default(), &codec).unwrap();
+            let with_keys = node.try_into_physical_plan(&SessionContext::new().task_ctx(), &codec).unwrap();
             let mut again = Vec::new();
             PhysicalPlanNode::try_from_physical_plan(with_keys, &codec)
                 .unwrap()
