@@ -28,11 +28,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Ballista warns of the mark in its work directory, each minute.
+const DEFAULT_FILTER: &str = "warn,ballista_executor::executor_process=error";
+
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_FILTER)),
         )
         .with_writer(std::io::stderr)
         .init();
