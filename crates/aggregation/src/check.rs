@@ -133,7 +133,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// A UUID in its hyphenated form.
-fn report_id(text: &str) -> Option<ReportId> {
+pub(crate) fn report_id(text: &str) -> Option<ReportId> {
     const HYPHENATED_LEN: usize = 36;
     ReportId::try_parse(text).ok().filter(|_| text.len() == HYPHENATED_LEN)
 }

@@ -18,8 +18,8 @@ use std::{
 };
 
 use crate::{
-    Blob, BudgetGroup, ErrorCounter, ErrorCounts, InputError, OpenedReport, Opener, Record, Rejected,
-    Storage, StorageError,
+    Blob, BudgetGroup, Checks, ErrorCounter, ErrorCounts, Failure, InputError, OpenedReport, Opener, Record,
+    Rejected, Storage, StorageError,
     in_order::{InOrder, Turn},
     input::{PayloadColumn, Row, Unreadable, read_reports},
     sum::{Contributed, SeenReports, Sums, Totals},
@@ -76,18 +76,39 @@ pub(crate) struct Collection<'a> {
     pub(crate) progress: &'a Progress,
 }
 
+/// The reports of a job, for whoever opens and sums them.
+#[derive(Clone, Debug)]
+pub struct Reports<'a> {
+    /// The files that they are in, each once.
+    pub blobs: &'a [Blob],
+    /// What they must pass.
+    pub checks: Checks,
+    /// Contributions with others are left out.
+    pub filtering_ids: &'a BTreeSet<u64>,
+}
+
+/// Opens and sums the reports of a job, on other machines than the one that draws the noise.
+pub trait Collector {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When it cannot be done: the job ends with that, and spends nothing.
+    fn collect(&mut self, reports: &Reports<'_>) -> Result<Collected, Failure>;
+}
+
 /// What the reports come to.
-#[derive(Debug)]
-pub(crate) struct Collected {
-    pub(crate) totals: Totals,
-    pub(crate) groups: BTreeSet<BudgetGroup>,
-    pub(crate) errors: ErrorCounts,
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The sums by bucket.
+    pub totals: Totals,
+    /// The groups of all reports that were counted.
+    pub groups: BTreeSet<BudgetGroup>,
+    /// Reports that were left out.
+    pub errors: ErrorCounts,
     /// All rows, those left out and duplicates included.
-    pub(crate) reports: u64,
+    pub reports: u64,
     /// Reports whose ID another one had: they are not counted again.
-    pub(crate) duplicates: u64,
-    /// Whether the run ended early, as there were too many errors.
-    pub(crate) has_too_many_errors: bool,
+    pub duplicates: u64,
 }
 
 /// Why there are no sums.
@@ -153,7 +174,6 @@ impl Collection<'_> {
             errors: all.errors,
             reports: all.reports,
             duplicates: all.duplicates,
-            has_too_many_errors: self.max_errors.is_some_and(|max| all.errors.reports() > max),
         })
     }
 }
@@ -282,15 +302,11 @@ impl Shared<'_> {
     }
 
     fn accept(&self, report: OpenedReport, counted: &mut Counted, contributed: &mut Contributed) {
-        let OpenedReport { checked, contributions } = report;
-        if !counted.groups.contains(&checked.group) {
-            counted.groups.insert(checked.group);
+        for (bucket, value) in report.counted(self.collection.filtering_ids) {
+            self.sums.contribute(bucket, value, contributed);
         }
-        for contribution in contributions {
-            let is_null = contribution.key.0 == 0 && contribution.value == 0;
-            if !is_null && self.collection.filtering_ids.contains(&contribution.filtering_id) {
-                self.sums.contribute(contribution.key.0, contribution.value, contributed);
-            }
+        if !counted.groups.contains(&report.checked.group) {
+            counted.groups.insert(report.checked.group);
         }
     }
 

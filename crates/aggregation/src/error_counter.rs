@@ -129,7 +129,7 @@ impl fmt::Display for ErrorCounter {
 }
 
 /// The reasons why one report was left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReportErrors(u16);
 
 impl ReportErrors {
@@ -146,6 +146,19 @@ impl ReportErrors {
 
     pub(crate) fn add(&mut self, counter: ErrorCounter) {
         self.0 |= counter.bit();
+    }
+
+    /// The reasons as a number, a bit for each: for processes of one release to tell each other.
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// The reverse of [`bits`](Self::bits); `None` if a bit stands for no reason.
+    #[must_use]
+    pub fn from_bits(bits: u16) -> Option<Self> {
+        let all = ErrorCounter::ALL.iter().fold(0, |bits, counter| bits | counter.bit());
+        (bits & !all == 0).then_some(Self(bits))
     }
 }
 
@@ -168,10 +181,15 @@ impl ErrorCounts {
 
     /// Counts a report that was left out. One without a reason is not counted.
     pub fn add(&mut self, errors: ReportErrors) {
+        self.add_reports(errors, 1);
+    }
+
+    /// Counts so many reports that were left out for the same reasons.
+    pub fn add_reports(&mut self, errors: ReportErrors, reports: u64) {
         for counter in errors.iter() {
-            self.by_counter[counter as usize] += 1;
+            self.by_counter[counter as usize] += reports;
         }
-        self.reports += u64::from(!errors.is_empty());
+        self.reports += if errors.is_empty() { 0 } else { reports };
     }
 
     /// Adds what was counted elsewhere.

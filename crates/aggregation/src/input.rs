@@ -82,6 +82,19 @@ pub(crate) fn read_reports(
     read().map_err(|problem: Problem| invalid(blob, &problem))
 }
 
+/// Reads the sealed reports of a file, until the sink has had enough. A row that is no report is `None`.
+///
+/// # Errors
+/// When the file cannot be read, or breaks off. The sink has had the rows before that.
+pub fn read_sealed_reports(
+    storage: &Storage,
+    blob: &Blob,
+    sink: &mut dyn FnMut(Option<Record>) -> ControlFlow<()>,
+) -> Result<(), InputError> {
+    let file = storage.open(blob)?;
+    read_reports(file, blob, PayloadColumn::Sealed, &mut |row| sink(row.ok()))
+}
+
 /// Reads the buckets of a domain, until the sink has had enough.
 pub(crate) fn read_domain(storage: &Storage, blob: &Blob, sink: Sink<'_, u128>) -> Result<(), InputError> {
     let mut file = storage.open(blob)?;

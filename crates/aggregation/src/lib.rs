@@ -15,6 +15,8 @@
 //! | publish | the stored bytes, as often as it takes | [`publish`], [`recover`] |
 //! | serve | jobs over HTTP, in a queue that survives the process | [`Service`] |
 //!
+//! Reading to summing can be done elsewhere, on many machines: by a [`Collector`], under [`run_with`].
+//!
 //! A [`Job`] goes through all of it with [`run`](fn@run) and ends in an [`Outcome`]: a [`ReturnCode`], counts, files.
 //! It never fails in another way, and no input makes it panic.
 //!
@@ -85,11 +87,11 @@ pub use budget::{
     StoredBody, StoredFile, StoredOutput, Usage, open_ledger, publish, recover,
 };
 pub use check::{Checked, Checks, Rejected, Reporter};
-pub use collect::Progress;
+pub use collect::{Collected, Collector, Progress, Reports};
 pub use discovery::Discovery;
 pub use error_counter::{ErrorCount, ErrorCounter, ErrorCounts, ReportErrors};
 pub use explain::{ExplainError, Explanation, UnitOfBatch, explain};
-pub use input::InputError;
+pub use input::{InputError, read_sealed_reports};
 pub use job::{InvalidParameter, JobParameters};
 pub use keys::{KeyError, KeyFile, Keyring};
 pub use noise::NoRandomness;
@@ -98,9 +100,10 @@ pub use output::{OutputError, OutputFormat, OutputPlace};
 pub use record::Record;
 pub use result_info::{ErrorSummary, ResultInfo};
 pub use return_code::ReturnCode;
-pub use run::{Counts, Job, Outcome, Protection, TestSwitches, run};
+pub use run::{Counts, Failure, Job, Outcome, Protection, TestSwitches, run, run_with};
 pub use service::{
     Service, ServiceConfig, ServiceConfigProblem, ServiceConfigProblems, ServiceError, TlsFiles,
 };
 pub use shared_info::{SharedInfo, iso_8601};
 pub use storage::{Blob, Location, Storage, StorageError, StorageErrorKind};
+pub use sum::Totals;

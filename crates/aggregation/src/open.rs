@@ -6,6 +6,8 @@
 
 mod hpke;
 
+use std::collections::BTreeSet;
+
 use ascribe_reports::{Contribution, Payload, PayloadErrorKind};
 use zeroize::Zeroizing;
 
@@ -36,6 +38,17 @@ pub struct OpenedReport {
     pub checked: Checked,
     /// Its contributions, null ones included.
     pub contributions: Vec<Contribution>,
+}
+
+impl OpenedReport {
+    /// The buckets and values that count: those with one of these filtering IDs, null contributions not at all.
+    pub fn counted(&self, filtering_ids: &BTreeSet<u64>) -> impl Iterator<Item = (u128, u32)> {
+        let counts = |contribution: &&Contribution| {
+            let is_null = contribution.key.0 == 0 && contribution.value == 0;
+            !is_null && filtering_ids.contains(&contribution.filtering_id)
+        };
+        self.contributions.iter().filter(counts).map(|contribution| (contribution.key.0, contribution.value))
+    }
 }
 
 impl Opener {

@@ -1,5 +1,9 @@
 //! A report as it stands in a batch.
 
+use ascribe_reports::ReportId;
+
+use crate::{SharedInfo, check::report_id};
+
 /// One row of a batch: what the aggregation service needs of a report, and no more.
 ///
 /// The columns are those of `AggregatableReport` in the service's Avro schema.
@@ -15,6 +19,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// The ID that the shared info tells, unchecked: `None` if there is none that can be read. Reports that
+    /// could be duplicates have the same.
+    #[must_use]
+    pub fn report_id(&self) -> Option<ReportId> {
+        if self.shared_info.len() > Self::MAX_SHARED_INFO_BYTES {
+            return None;
+        }
+        SharedInfo::parse(&self.shared_info)?.report_id.as_deref().and_then(report_id)
+    }
+
     /// The longest payload that is opened: more than 20,000 contributions.
     pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
     /// The longest shared info that is read.

@@ -13,15 +13,13 @@ use std::{ops::ControlFlow, path::PathBuf};
 use ascribe_reports::Time;
 use aws_lc_rs::digest;
 
-use self::{
-    facts::{Facts, Others},
-    failure::Failure,
-};
+pub use self::failure::Failure;
+use self::facts::{Facts, Others};
 use crate::{
-    Checks, ErrorCounts, InputError, JobParameters, Keyring, Location, Opener, OutputPlace, Payloads,
+    Blob, Checks, ErrorCounts, InputError, JobParameters, Keyring, Location, Opener, OutputPlace, Payloads,
     Progress, Reporter, ResultInfo, ReturnCode, Storage,
     budget::{Exhausted, Ledger, PreparedOutput, Spending, Stage, Usage},
-    collect::{Collected, Collection},
+    collect::{Collected, Collection, Collector, Reports},
     domain::Domain,
     input::{PayloadColumn, read_domain},
     noise::Noise,
@@ -102,11 +100,34 @@ pub struct Counts {
 }
 
 /// Runs a job to its end. It never fails otherwise than with a code.
-pub fn run(mut job: Job<'_>, storage: &Storage, progress: &Progress) -> Outcome {
+pub fn run(job: Job<'_>, storage: &Storage, progress: &Progress) -> Outcome {
+    run_collected_by(job, storage, progress, &mut |job| job.collect(storage, progress))
+}
+
+/// Runs a job whose reports are opened and summed elsewhere: the domain, the noise, the budget and the output
+/// are as in [`run`](fn@run). The job's own keys and number of threads are of no use; a test cannot be run so.
+pub fn run_with(job: Job<'_>, storage: &Storage, collector: &mut dyn Collector) -> Outcome {
+    run_collected_by(job, storage, &Progress::default(), &mut |job| {
+        let Protection::Full { .. } = job.protection else {
+            let message = "clear payloads are summed on one machine".to_owned();
+            return Err(Failure { code: ReturnCode::InvalidJob, message });
+        };
+        let blobs = job.blobs(storage)?;
+        let filtering_ids = &job.parameters.filtering_ids;
+        collector.collect(&Reports { blobs: &blobs, checks: job.checks(), filtering_ids })
+    })
+}
+
+fn run_collected_by(
+    mut job: Job<'_>,
+    storage: &Storage,
+    progress: &Progress,
+    collect: Collect<'_>,
+) -> Outcome {
     let mut state =
         State { counts: Counts::default(), errors: ErrorCounts::default(), exhausted: Vec::new() };
     let now = job.now;
-    let ended = job.run(storage, progress, &mut state);
+    let ended = job.run(storage, progress, collect, &mut state);
     let (code, message, files) = match ended {
         Ok((code, files)) => (code, None, files),
         Err(Failure { code, message }) => {
@@ -122,6 +143,9 @@ pub fn run(mut job: Job<'_>, storage: &Storage, progress: &Progress) -> Outcome 
     }
 }
 
+/// Opens and sums the reports of a job.
+type Collect<'a> = &'a mut dyn FnMut(&mut Job<'_>) -> Result<Collected, Failure>;
+
 /// What is told of a job even if it fails.
 struct State {
     counts: Counts,
@@ -134,6 +158,7 @@ impl Job<'_> {
         &mut self,
         storage: &Storage,
         progress: &Progress,
+        collect: Collect<'_>,
         state: &mut State,
     ) -> Result<(ReturnCode, Vec<String>), Failure> {
         self.validate()?;
@@ -142,11 +167,11 @@ impl Job<'_> {
         let domain = self.domain(storage, progress)?;
         state.counts.domain_buckets = domain.as_slice().len() as u64;
 
-        let Collected { totals, groups, errors, reports, duplicates, has_too_many_errors } =
-            self.collect(storage, progress)?;
+        let Collected { totals, groups, errors, reports, duplicates } = collect(self)?;
         go_on(progress)?;
         (state.errors, state.counts.reports, state.counts.duplicates) = (errors, reports, duplicates);
         let allowed = reports as f64 * self.parameters.error_threshold / 100.0;
+        let has_too_many_errors = self.max_errors().is_some_and(|max| errors.reports() > max);
         if has_too_many_errors || errors.reports() as f64 > allowed {
             return Err(Failure::plain(ReturnCode::ReportsWithErrorsExceededThreshold));
         }
@@ -234,24 +259,28 @@ impl Job<'_> {
         Err(InputError::Invalid { location: location.clone().into(), problem }.into())
     }
 
-    fn collect(&mut self, storage: &Storage, progress: &Progress) -> Result<Collected, Failure> {
+    /// The files of the batches, each once.
+    fn blobs(&self, storage: &Storage) -> Result<Vec<Blob>, Failure> {
         let mut blobs = Vec::new();
         for location in &self.input {
             blobs.extend(storage.list(location).map_err(InputError::from)?);
         }
         blobs.sort_by(|a, b| a.location.cmp(&b.location));
         blobs.dedup();
-        let debug_run = self.parameters.debug_run;
-        let (payloads, column, checks) = match &mut self.protection {
-            Protection::Full { keys, .. } => {
-                let checks =
-                    Checks { reporter: self.parameters.reporter.clone(), debug_run, now: Some(self.now) };
-                (Payloads::Sealed(std::mem::take(keys)), PayloadColumn::Sealed, checks)
-            }
-            Protection::Test(_) => {
-                let checks = Checks { reporter: self.parameters.reporter.clone(), debug_run, now: None };
-                (Payloads::Clear, PayloadColumn::Clear, checks)
-            }
+        Ok(blobs)
+    }
+
+    fn checks(&self) -> Checks {
+        let now = matches!(self.protection, Protection::Full { .. }).then_some(self.now);
+        Checks { reporter: self.parameters.reporter.clone(), debug_run: self.parameters.debug_run, now }
+    }
+
+    fn collect(&mut self, storage: &Storage, progress: &Progress) -> Result<Collected, Failure> {
+        let blobs = self.blobs(storage)?;
+        let checks = self.checks();
+        let (payloads, column) = match &mut self.protection {
+            Protection::Full { keys, .. } => (Payloads::Sealed(std::mem::take(keys)), PayloadColumn::Sealed),
+            Protection::Test(_) => (Payloads::Clear, PayloadColumn::Clear),
         };
         let collection = Collection {
             storage,

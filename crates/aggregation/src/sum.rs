@@ -27,9 +27,9 @@ pub(crate) struct Contributed {
     by_partition: [Vec<(u128, u32)>; PARTITIONS],
 }
 
-/// The finished sums.
+/// The finished sums, by bucket.
 #[derive(Debug)]
-pub(crate) struct Totals {
+pub struct Totals {
     hasher: RandomState,
     partitions: Box<[HashMap<u128, i64, RandomState>]>,
 }
@@ -81,6 +81,24 @@ impl Totals {
     /// The buckets that reports contributed to, in no order.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = u128> {
         self.partitions.iter().flat_map(HashMap::keys).copied()
+    }
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Sums::new().finish()
+    }
+}
+
+/// Sums that were made elsewhere. Those of one bucket are added up, and stay at the end of their range.
+impl FromIterator<(u128, i64)> for Totals {
+    fn from_iter<T: IntoIterator<Item = (u128, i64)>>(sums: T) -> Self {
+        let mut totals = Self::default();
+        for (bucket, sum) in sums {
+            let total = totals.partitions[partition(&totals.hasher, bucket)].entry(bucket).or_default();
+            *total = total.saturating_add(sum);
+        }
+        totals
     }
 }
 
@@ -152,6 +170,12 @@ mod tests {
         }
         sums.add(&mut contributed);
         assert_eq!(sums.finish().get(1), Some(i64::MAX));
+    }
+
+    #[test]
+    fn sums_from_elsewhere_are_sums() {
+        let totals: Totals = [(1, 2), (u128::MAX, i64::MAX), (1, 3), (u128::MAX, 1)].into_iter().collect();
+        assert_eq!((totals.get(1), totals.get(u128::MAX), totals.get(0)), (Some(5), Some(i64::MAX), None));
     }
 
     #[test]

@@ -8,10 +8,13 @@ use crate::{
 };
 
 /// Why a job failed.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) code: ReturnCode,
-    pub(super) message: String,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Failure {
+    /// The code that it ends with.
+    pub code: ReturnCode,
+    /// For people; empty if the code says all.
+    pub message: String,
 }
 
 impl Failure {
