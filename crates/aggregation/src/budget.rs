@@ -16,6 +16,7 @@
 
 mod ledger;
 mod postgres;
+mod postgres_connection;
 mod publish;
 mod shared_id;
 mod sqlite;
@@ -26,10 +27,12 @@ pub use ledger::{
     StoredFile, StoredOutput, Usage,
 };
 pub use postgres::PostgresLedger;
+pub(crate) use postgres_connection::PostgresConnection;
 pub(crate) use publish::put;
 pub use publish::{PublishError, Recovered, publish, recover};
 pub use shared_id::{BudgetGroup, BudgetUnit};
 pub use sqlite::SqliteLedger;
+pub(crate) use sqlite::configure;
 pub(crate) use staging::Stage;
 pub use staging::{PreparedOutput, StagingError};
 
@@ -39,8 +42,13 @@ pub use staging::{PreparedOutput, StagingError};
 /// # Errors
 /// When it is none, of a later release, or cannot be reached.
 pub fn open_ledger(place: &str) -> Result<Box<dyn Ledger>, LedgerError> {
-    if ["postgresql://", "postgres://"].iter().any(|scheme| place.starts_with(scheme)) {
+    if is_postgres(place) {
         return Ok(Box::new(PostgresLedger::open(place)?));
     }
     Ok(Box::new(SqliteLedger::open(std::path::Path::new(place))?))
+}
+
+/// Whether a ledger's place is the URL of PostgreSQL.
+pub(crate) fn is_postgres(place: &str) -> bool {
+    ["postgresql://", "postgres://"].iter().any(|scheme| place.starts_with(scheme))
 }

@@ -1,14 +1,17 @@
 //! From batches to sums: read → open → check → filter → sum, on all cores.
 //!
-//! Readers hand batches of rows to workers through a bounded queue, so that memory does not grow with the
-//! input. Reading is cheap beside opening: a reader mostly waits.
+//! One reader hands batches of rows to workers through a bounded queue, so that memory does not grow with the
+//! input. Reading is cheap beside opening: the reader mostly waits, and files are fetched ahead of it. Which of
+//! several reports with one ID counts is decided batch by batch, in the order of the input: a worker that has
+//! opened a batch waits for those before it, which other workers are about to finish.
 
 use std::{
     collections::{BTreeSet, HashSet},
+    fs::File,
     ops::ControlFlow,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -16,7 +19,8 @@ use std::{
 
 use crate::{
     Blob, BudgetGroup, ErrorCounter, ErrorCounts, InputError, OpenedReport, Opener, Record, Rejected,
-    Storage,
+    Storage, StorageError,
+    in_order::{InOrder, Turn},
     input::{PayloadColumn, Row, Unreadable, read_reports},
     sum::{Contributed, SeenReports, Sums, Totals},
 };
@@ -27,9 +31,21 @@ pub struct Progress {
     reports: AtomicU64,
     bytes_read: AtomicU64,
     bytes: AtomicU64,
+    is_cancelled: AtomicBool,
 }
 
 impl Progress {
+    /// Asks the run to end: before it has spent, it does so soon; after that, it publishes what it paid for.
+    pub fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was asked to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
     /// How many reports were opened, or left out.
     #[must_use]
     pub fn reports(&self) -> u64 {
@@ -87,16 +103,17 @@ pub(crate) enum CollectError {
 /// Rows that are handed over at once: at most so many, and so many bytes of payload.
 const BATCH_ROWS: usize = 512;
 const BATCH_BYTES: usize = 4 << 20;
+/// How many files are fetched at the same time.
+const FETCHERS: usize = 4;
 
 /// What threads tell each other.
 struct Shared<'a> {
     collection: &'a Collection<'a>,
-    next_blob: AtomicUsize,
     is_over: AtomicBool,
     errors: AtomicU64,
     failure: Mutex<Option<CollectError>>,
     sums: Sums,
-    seen: SeenReports,
+    seen: InOrder<SeenReports>,
 }
 
 /// What a worker counted.
@@ -113,12 +130,11 @@ impl Collection<'_> {
         self.progress.bytes.store(self.blobs.iter().map(|blob| blob.len).sum(), Ordering::Relaxed);
         let shared = Shared {
             collection: self,
-            next_blob: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             failure: Mutex::new(None),
             sums: Sums::new(),
-            seen: SeenReports::new(),
+            seen: InOrder::new(SeenReports::new()),
         };
         let counted = shared.run_threads();
         if let Some(failure) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -145,15 +161,17 @@ impl Collection<'_> {
 impl Shared<'_> {
     fn run_threads(&self) -> Result<Vec<Counted>, CollectError> {
         let workers = self.collection.threads.max(1);
-        let readers = workers.min(self.collection.blobs.len()).max(1);
         let (sender, receiver) = sync_channel(2 * workers);
         let receiver = Mutex::new(receiver);
         thread::scope(|scope| {
-            for _ in 0..readers {
-                let sender = sender.clone();
-                scope.spawn(move || self.read(&sender));
-            }
-            drop(sender);
+            let fetched: Vec<_> = (0..FETCHERS.min(self.collection.blobs.len()))
+                .map(|first| {
+                    let (sender, fetched) = sync_channel(0);
+                    scope.spawn(move || self.fetch(first, &sender));
+                    fetched
+                })
+                .collect();
+            scope.spawn(move || self.read(&fetched, &sender));
             let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| self.work(&receiver))).collect();
             let counted = workers.into_iter().map(|worker| worker.join().map_err(|_| CollectError::Panicked));
             let counted: Vec<_> = counted.collect();
@@ -164,51 +182,70 @@ impl Shared<'_> {
         })
     }
 
-    /// Reads files, until there are no more.
-    fn read(&self, sender: &SyncSender<Vec<Row>>) {
-        let mut batch = Batch { rows: Vec::new(), bytes: 0 };
-        while let Some(blob) = self.collection.blobs.get(self.next_blob.fetch_add(1, Ordering::Relaxed)) {
+    /// Opens every so manieth file, from the `first` on, one ahead of the reader: those of object stores are
+    /// copied here first.
+    fn fetch(&self, first: usize, sender: &SyncSender<Result<File, StorageError>>) {
+        for blob in self.collection.blobs.iter().skip(first).step_by(FETCHERS) {
+            if self.is_over() || sender.send(self.collection.storage.open(blob)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Reads the files in their order.
+    fn read(&self, fetched: &[Receiver<Result<File, StorageError>>], sender: &SyncSender<Batch>) {
+        let mut batch = Batch::default();
+        for (index, blob) in self.collection.blobs.iter().enumerate() {
             let mut sink = |row: Row| {
                 batch.push(row);
                 if batch.is_full() { self.hand_over(&mut batch, sender) } else { ControlFlow::Continue(()) }
             };
-            let read = read_reports(self.collection.storage, blob, self.collection.column, &mut sink);
+            // A fetcher that ends early was told to.
+            let Ok(file) = fetched[index % FETCHERS].recv() else { return };
+            let file = file.map_err(InputError::from);
+            let read = file.and_then(|file| read_reports(file, blob, self.collection.column, &mut sink));
             if let Err(error) = read {
                 self.fail(CollectError::Input(error));
             }
             self.collection.progress.bytes_read.fetch_add(blob.len, Ordering::Relaxed);
-            if self.is_over.load(Ordering::Relaxed) {
+            if self.is_over() {
                 return;
             }
         }
         let _ = self.hand_over(&mut batch, sender);
     }
 
-    fn hand_over(&self, batch: &mut Batch, sender: &SyncSender<Vec<Row>>) -> ControlFlow<()> {
-        let rows = std::mem::take(&mut batch.rows);
-        batch.bytes = 0;
-        if self.is_over.load(Ordering::Relaxed) || sender.send(rows).is_err() {
+    fn hand_over(&self, batch: &mut Batch, sender: &SyncSender<Batch>) -> ControlFlow<()> {
+        let next = Batch { number: batch.number + 1, ..Batch::default() };
+        if self.is_over() || sender.send(std::mem::replace(batch, next)).is_err() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }
 
     /// Opens and adds batches, until there are no more.
-    fn work(&self, receiver: &Mutex<Receiver<Vec<Row>>>) -> Counted {
+    fn work(&self, receiver: &Mutex<Receiver<Batch>>) -> Counted {
         let mut counted = Counted::default();
         let mut contributed = Contributed::default();
         loop {
             let received = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(rows) = received else { return counted };
-            // After the end, the queue is emptied, so that readers can end.
-            if self.is_over.load(Ordering::Relaxed) {
+            let Ok(batch) = received else { return counted };
+            let turn = self.seen.turn(batch.number);
+            // After the end, the queue is emptied, so that the reader can end.
+            if self.is_over() {
                 continue;
             }
-            self.add(rows, &mut counted, &mut contributed);
+            self.add(batch.rows, turn, &mut counted, &mut contributed);
         }
     }
 
-    fn add(&self, rows: Vec<Row>, counted: &mut Counted, contributed: &mut Contributed) {
+    fn add(
+        &self,
+        rows: Vec<Row>,
+        turn: Turn<'_, SeenReports>,
+        counted: &mut Counted,
+        contributed: &mut Contributed,
+    ) {
         let len = rows.len() as u64;
         let errors_before = counted.errors.reports();
         let mut records: Vec<Record> = Vec::with_capacity(rows.len());
@@ -218,14 +255,21 @@ impl Shared<'_> {
                 Err(Unreadable) => counted.errors.add(ErrorCounter::ReportParsingError.into()),
             }
         }
+        let mut reports = Vec::with_capacity(records.len());
         for opened in self.collection.opener.open(&records) {
             match opened {
-                Ok(report) => self.accept(report, counted, contributed),
+                Ok(report) => reports.push(report),
                 Err(Rejected::LeftOut(errors)) => counted.errors.add(errors),
                 Err(Rejected::UnsupportedVersion(version)) => {
                     return self.fail(CollectError::UnsupportedVersion(version));
                 }
             }
+        }
+        let opened = reports.len();
+        turn.take(|seen| reports.retain(|report| seen.insert(report.checked.report_id)));
+        counted.duplicates += (opened - reports.len()) as u64;
+        for report in reports {
+            self.accept(report, counted, contributed);
         }
         self.sums.add(contributed);
         counted.reports += len;
@@ -239,10 +283,6 @@ impl Shared<'_> {
 
     fn accept(&self, report: OpenedReport, counted: &mut Counted, contributed: &mut Contributed) {
         let OpenedReport { checked, contributions } = report;
-        if !self.seen.insert(checked.report_id) {
-            counted.duplicates += 1;
-            return;
-        }
         if !counted.groups.contains(&checked.group) {
             counted.groups.insert(checked.group);
         }
@@ -259,12 +299,19 @@ impl Shared<'_> {
         self.end();
     }
 
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed) || self.collection.progress.is_cancelled()
+    }
+
     fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 }
 
+/// Rows, with their place in the input.
+#[derive(Default)]
 struct Batch {
+    number: u64,
     rows: Vec<Row>,
     bytes: usize,
 }

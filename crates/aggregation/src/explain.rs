@@ -71,7 +71,8 @@ pub fn explain(
     };
     for location in input {
         for blob in storage.list(location).map_err(InputError::from)? {
-            read_reports(storage, &blob, PayloadColumn::Sealed, &mut sink)?;
+            let file = storage.open(&blob).map_err(InputError::from)?;
+            read_reports(file, &blob, PayloadColumn::Sealed, &mut sink)?;
         }
     }
     let units = groups.into_iter().flat_map(|(group, reports)| {

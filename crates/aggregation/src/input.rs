@@ -17,7 +17,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use crate::{Blob, Location, Record, Storage, StorageError};
+use crate::{Blob, Location, Record, Storage, StorageError, output::Fact};
 
 /// The most bytes that a block or page of a file may have, decompressed.
 pub(crate) const MAX_BLOCK_BYTES: usize = 64 << 20;
@@ -65,14 +65,13 @@ enum Format {
     Other,
 }
 
-/// Reads the reports of a file: one row for each, until the sink has had enough.
+/// Reads the reports of a file that was opened: one row for each, until the sink has had enough.
 pub(crate) fn read_reports(
-    storage: &Storage,
+    mut file: File,
     blob: &Blob,
     column: PayloadColumn,
     sink: Sink<'_, Row>,
 ) -> Result<(), InputError> {
-    let mut file = storage.open(blob)?;
     let read = || match sniff(&mut file)? {
         None => Ok(()),
         Some(Format::Avro) => avro::read_reports(BufReader::new(file), sink),
@@ -94,6 +93,12 @@ pub(crate) fn read_domain(storage: &Storage, blob: &Blob, sink: Sink<'_, u128>) 
         Some(Format::Other) => text::read_domain(BufReader::new(file), sink),
     };
     read().map_err(|problem: Problem| invalid(blob, &problem))
+}
+
+/// Reads the buckets of a summary in Avro, until the sink has had enough.
+pub(crate) fn read_summary(storage: &Storage, blob: &Blob, sink: Sink<'_, Fact>) -> Result<(), InputError> {
+    let file = storage.open(blob)?;
+    avro::read_summary(BufReader::new(file), sink).map_err(|problem| invalid(blob, &problem))
 }
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;

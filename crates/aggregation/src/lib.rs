@@ -13,6 +13,7 @@
 //! | noise | discrete Laplace, scale 65536 / ε, once for each bucket | [`run`](fn@run) |
 //! | spend | the budget and the output in one transaction | [`Ledger`], [`SqliteLedger`] |
 //! | publish | the stored bytes, as often as it takes | [`publish`], [`recover`] |
+//! | serve | jobs over HTTP, in a queue that survives the process | [`Service`] |
 //!
 //! A [`Job`] goes through all of it with [`run`](fn@run) and ends in an [`Outcome`]: a [`ReturnCode`], counts, files.
 //! It never fails in another way, and no input makes it panic.
@@ -61,6 +62,7 @@ mod domain;
 mod error_counter;
 mod exhausted_info;
 mod explain;
+mod in_order;
 mod input;
 mod job;
 mod keys;
@@ -71,6 +73,8 @@ mod record;
 mod result_info;
 mod return_code;
 mod run;
+mod runtime;
+mod service;
 mod shared_info;
 mod storage;
 mod sum;
@@ -95,5 +99,8 @@ pub use record::Record;
 pub use result_info::{ErrorSummary, ResultInfo};
 pub use return_code::ReturnCode;
 pub use run::{Counts, Job, Outcome, Protection, TestSwitches, run};
+pub use service::{
+    Service, ServiceConfig, ServiceConfigProblem, ServiceConfigProblems, ServiceError, TlsFiles,
+};
 pub use shared_info::{SharedInfo, iso_8601};
 pub use storage::{Blob, Location, Storage, StorageError, StorageErrorKind};

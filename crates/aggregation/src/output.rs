@@ -149,7 +149,9 @@ impl OutputPlace {
         let name = self.location.file_name();
         let width = count.to_string().len();
         let (stem, end) = match name.rsplit_once('.') {
-            Some((stem, end)) if OutputFormat::from_name(name).is_some() => (stem, format!(".{end}")),
+            Some((stem, end)) if OutputFormat::from_name(name) == Some(self.format) => {
+                (stem, format!(".{end}"))
+            }
             _ => (name, String::new()),
         };
         self.location.with_file_name(&format!("{stem}-{number:0width$}-of-{count}{end}"))

@@ -4,27 +4,27 @@
 //! threshold of errors → join the domain → noise → encode → spend the budget and store the output → publish.
 //! Everything before spending can be repeated; what follows it draws nothing any more.
 
-use std::path::PathBuf;
+mod deliver;
+mod facts;
+mod failure;
+
+use std::{ops::ControlFlow, path::PathBuf};
 
 use ascribe_reports::Time;
 use aws_lc_rs::digest;
 
+use self::{
+    facts::{Facts, Others},
+    failure::Failure,
+};
 use crate::{
-    Checks, ErrorCounts, InputError, InvalidParameter, JobParameters, Keyring, Location, Opener, OutputError,
-    OutputPlace, Payloads, Progress, Reporter, ResultInfo, ReturnCode, Storage, StorageError,
-    StorageErrorKind,
-    budget::{
-        CommitError, Exhausted, JobCommit, Ledger, LedgerError, PreparedOutput, PublishError, Spending,
-        Stage, StagingError, Usage, publish,
-    },
-    collect::{CollectError, Collected, Collection},
+    Checks, ErrorCounts, InputError, JobParameters, Keyring, Location, Opener, OutputPlace, Payloads,
+    Progress, Reporter, ResultInfo, ReturnCode, Storage,
+    budget::{Exhausted, Ledger, PreparedOutput, Spending, Stage, Usage},
+    collect::{Collected, Collection},
     domain::Domain,
-    exhausted_info,
     input::{PayloadColumn, read_domain},
-    noise::{NoRandomness, Noise},
-    output::{DebugFact, Fact},
-    shared_info::iso_8601,
-    sum::Totals,
+    noise::Noise,
 };
 
 /// A job.
@@ -129,13 +129,6 @@ struct State {
     exhausted: Vec<Exhausted>,
 }
 
-/// Why a job failed.
-#[derive(Debug)]
-struct Failure {
-    code: ReturnCode,
-    message: String,
-}
-
 impl Job<'_> {
     fn run(
         &mut self,
@@ -146,25 +139,30 @@ impl Job<'_> {
         self.validate()?;
         let usage = self.usage()?;
         let noise = self.noise()?;
-        let domain = self.domain(storage)?;
+        let domain = self.domain(storage, progress)?;
         state.counts.domain_buckets = domain.as_slice().len() as u64;
 
         let Collected { totals, groups, errors, reports, duplicates, has_too_many_errors } =
             self.collect(storage, progress)?;
+        go_on(progress)?;
         (state.errors, state.counts.reports, state.counts.duplicates) = (errors, reports, duplicates);
         let allowed = reports as f64 * self.parameters.error_threshold / 100.0;
         if has_too_many_errors || errors.reports() as f64 > allowed {
             return Err(Failure::plain(ReturnCode::ReportsWithErrorsExceededThreshold));
         }
 
-        let facts = self.facts(&domain, &totals, noise)?;
+        let facts = Facts::draw(&domain, &totals, noise, self.others())?;
         let spendings = groups.into_iter().flat_map(|group| {
             let spending = move |id: &u64| Spending { group: group.clone(), filtering_id: *id };
             self.parameters.filtering_ids.iter().map(spending).collect::<Vec<_>>()
         });
         let spendings: Vec<_> = spendings.collect();
-        let output = self.encode(&facts)?;
+        let output = self.encode(&facts, progress)?;
         drop((facts, totals, domain));
+        if progress.is_cancelled() {
+            output.discard();
+            return Err(Failure::cancelled());
+        }
         self.deliver(storage, output, &spendings, usage, state)
     }
 
@@ -212,7 +210,7 @@ impl Job<'_> {
         })
     }
 
-    fn domain(&self, storage: &Storage) -> Result<Domain, Failure> {
+    fn domain(&self, storage: &Storage, progress: &Progress) -> Result<Domain, Failure> {
         /// 4 GB of them.
         const MAX_BUCKETS: usize = 1 << 28;
         let Some(location) = &self.domain else { return Ok(Domain::default()) };
@@ -220,12 +218,13 @@ impl Job<'_> {
         for blob in storage.list(location).map_err(InputError::from)? {
             read_domain(storage, &blob, &mut |bucket| {
                 buckets.push(bucket);
-                if buckets.len() > MAX_BUCKETS {
-                    std::ops::ControlFlow::Break(())
+                if buckets.len() > MAX_BUCKETS || progress.is_cancelled() {
+                    ControlFlow::Break(())
                 } else {
-                    std::ops::ControlFlow::Continue(())
+                    ControlFlow::Continue(())
                 }
             })?;
+            go_on(progress)?;
         }
         let problem = match buckets.len() {
             0 => "the output domain is empty".to_owned(),
@@ -277,40 +276,13 @@ impl Job<'_> {
         }
     }
 
-    /// The buckets of the domain, and those that a debug run, a test or discovery shows, with their sums and
-    /// noise: one draw for each, which all outputs share.
-    fn facts(&self, domain: &Domain, totals: &Totals, noise: Noise) -> Result<Facts, Failure> {
-        let discovery = self.parameters.discovery;
-        let shows_others = self.parameters.debug_run || self.skips_domain() || discovery.is_some();
-        let mut buckets = domain.as_slice().to_vec();
-        let in_domain = buckets.len();
-        if shows_others {
-            buckets.extend(totals.buckets().filter(|bucket| !domain.contains(*bucket)));
-            buckets[in_domain..].sort_unstable();
+    fn others(&self) -> Others {
+        let JobParameters { discovery, epsilon, debug_run, .. } = self.parameters;
+        Others {
+            in_summary: self.skips_domain(),
+            in_debug_output: debug_run,
+            found: discovery.map(|discovery| discovery.threshold(epsilon)),
         }
-        let mut metrics = noise.draw(buckets.len())?;
-        for (metric, bucket) in metrics.iter_mut().zip(&buckets) {
-            *metric = metric.saturating_add(totals.get(*bucket).unwrap_or(0));
-        }
-        let mut in_summary = if self.skips_domain() { buckets.len() } else { in_domain };
-        if let Some(discovery) = discovery.filter(|_| !self.skips_domain()) {
-            let threshold = discovery.threshold(self.parameters.epsilon);
-            for index in in_domain..buckets.len() {
-                // A bucket that holds nothing is never shown: see `Discovery`.
-                let is_found = metrics[index] >= threshold && totals.get(buckets[index]) > Some(0);
-                if is_found {
-                    buckets.swap(in_summary, index);
-                    metrics.swap(in_summary, index);
-                    in_summary += 1;
-                }
-            }
-        }
-        let sums = if self.parameters.debug_run {
-            buckets.iter().map(|bucket| totals.get(*bucket)).collect()
-        } else {
-            Vec::new()
-        };
-        Ok(Facts { buckets, in_domain, in_summary, sums, metrics })
     }
 
     fn skips_domain(&self) -> bool {
@@ -318,7 +290,7 @@ impl Job<'_> {
     }
 
     /// The files of the output, where nobody can read them yet.
-    fn encode(&self, facts: &Facts) -> Result<PreparedOutput, Failure> {
+    fn encode(&self, facts: &Facts, progress: &Progress) -> Result<PreparedOutput, Failure> {
         let (mut stage, unprotected) = match &self.protection {
             Protection::Full { staging, .. } => (Stage::new(staging), None),
             Protection::Test(switches) => (Stage::new(&std::env::temp_dir()), Some(switches.describe())),
@@ -326,86 +298,18 @@ impl Job<'_> {
         let place = OutputPlace { location: self.output.location.absolute()?, ..self.output.clone() };
         for (location, range) in place.shards(facts.in_summary) {
             let rows = range.map(|index| facts.fact(index));
+            go_on(progress)?;
             stage.add(&location, place.format.summary(rows, unprotected.as_deref())?)?;
         }
         if self.parameters.debug_run {
             let debug_place = OutputPlace { location: place.location.in_directory("debug"), ..place.clone() };
             for (location, range) in debug_place.shards(facts.buckets.len()) {
                 let rows = range.map(|index| facts.debug_fact(index));
+                go_on(progress)?;
                 stage.add(&location, place.format.debug(rows, unprotected.as_deref())?)?;
             }
         }
         Ok(stage.finish()?)
-    }
-
-    /// Spends and publishes. A debug run and a test spend nothing: theirs is published as it is.
-    fn deliver(
-        &mut self,
-        storage: &Storage,
-        output: PreparedOutput,
-        spendings: &[Spending],
-        usage: Usage,
-        state: &mut State,
-    ) -> Result<(ReturnCode, Vec<String>), Failure> {
-        let request = self.request();
-        let files: Vec<_> = output.files.iter().map(|file| file.location.clone()).collect();
-        let mut code = ReturnCode::Success;
-        if let Protection::Full { ledger, .. } = &mut self.protection {
-            if !self.parameters.debug_run && !spendings.is_empty() {
-                let result = ResultInfo::new(code, None, &state.errors, self.now);
-                let commit = JobCommit {
-                    id: &self.id,
-                    request,
-                    at: self.now,
-                    result: &serde_json::to_string(&result).expect("texts and numbers are JSON"),
-                    spendings,
-                    usage,
-                    output: &output,
-                };
-                match ledger.commit(&commit) {
-                    Ok(()) => {}
-                    Err(CommitError::Exhausted(exhausted)) => {
-                        output.discard();
-                        return Err(self.refused(storage, exhausted, state));
-                    }
-                    // Whether it has committed may be unknown: what is staged is kept, for it may be paid for.
-                    Err(CommitError::Ledger(error)) => return Err(error.into()),
-                }
-                state.counts.units_spent = spendings.len() as u64;
-                publish(*ledger, storage, &self.id, self.now).map_err(|error| self.unpublished(&error))?;
-                return Ok((code, files));
-            }
-            code = match ledger.exhausted(spendings, usage) {
-                Ok(exhausted) if exhausted.is_empty() => ReturnCode::Success,
-                Ok(_) => ReturnCode::DebugSuccessWithPrivacyBudgetExhausted,
-                Err(_) => ReturnCode::DebugSuccessWithPrivacyBudgetError,
-            };
-        }
-        crate::budget::put(storage, output)?;
-        Ok((code, files))
-    }
-
-    /// What a job is told whose budget is not there, beside the file that lists what is used up.
-    fn refused(&self, storage: &Storage, exhausted: Vec<Exhausted>, state: &mut State) -> Failure {
-        let name = format!("{}{}.json", exhausted_info::FILE_NAME_PREFIX, iso_8601(self.now));
-        let location = self.output.location.with_file_name(&name);
-        let list = match storage.put(&location, exhausted_info::to_json(&exhausted).as_bytes()) {
-            Ok(()) => format!("; all are listed in {location}"),
-            Err(_) => String::new(),
-        };
-        let first = exhausted.first().map_or_else(String::new, |first| {
-            format!(", the first by job {} at {}", first.job_id, iso_8601(first.at))
-        });
-        let message = format!("{} units of privacy budget were used before{first}{list}.", exhausted.len());
-        state.exhausted = exhausted;
-        Failure { code: ReturnCode::PrivacyBudgetExhausted, message }
-    }
-
-    fn unpublished(&self, error: &PublishError) -> Failure {
-        let message = format!(
-            "{error}. The privacy budget is spent and the output is stored: `ascribe budget recover` publishes it."
-        );
-        Failure { code: ReturnCode::ResultWriteError, message }
     }
 
     /// What is asked for, as a hash: a job that was interrupted is told by it from another one.
@@ -420,6 +324,11 @@ impl Job<'_> {
     }
 }
 
+/// Whether nobody asked for the end of it.
+fn go_on(progress: &Progress) -> Result<(), Failure> {
+    if progress.is_cancelled() { Err(Failure::cancelled()) } else { Ok(()) }
+}
+
 impl TestSwitches {
     /// What output says that was made with them.
     fn describe(self) -> String {
@@ -430,116 +339,11 @@ impl TestSwitches {
     }
 }
 
-/// The buckets of all outputs: those of the domain first, then others that the summary shows.
-struct Facts {
-    buckets: Vec<u128>,
-    in_domain: usize,
-    in_summary: usize,
-    /// What reports contributed: filled for a debug run only.
-    sums: Vec<Option<i64>>,
-    /// The sums with their noise.
-    metrics: Vec<i64>,
-}
-
-impl Facts {
-    fn fact(&self, index: usize) -> Fact {
-        Fact { bucket: self.buckets[index], metric: self.metrics[index] }
-    }
-
-    fn debug_fact(&self, index: usize) -> DebugFact {
-        let sum = self.sums[index];
-        let unnoised_metric = sum.unwrap_or(0);
-        DebugFact {
-            bucket: self.buckets[index],
-            unnoised_metric,
-            noise: self.metrics[index].saturating_sub(unnoised_metric),
-            in_reports: sum.is_some(),
-            in_domain: index < self.in_domain,
-        }
-    }
-}
-
 impl std::fmt::Debug for Protection<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Full { keys, .. } => f.debug_struct("Full").field("keys", keys).finish_non_exhaustive(),
             Self::Test(switches) => f.debug_tuple("Test").field(switches).finish(),
-        }
-    }
-}
-
-impl Failure {
-    fn plain(code: ReturnCode) -> Self {
-        Self { code, message: String::new() }
-    }
-}
-
-impl From<InvalidParameter> for Failure {
-    fn from(error: InvalidParameter) -> Self {
-        Self { code: ReturnCode::InvalidJob, message: error.to_string() }
-    }
-}
-
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Self {
-        let code = match &error {
-            InputError::Storage(StorageError { kind: StorageErrorKind::Denied, .. }) => {
-                ReturnCode::PermissionError
-            }
-            _ => ReturnCode::InputDataReadFailed,
-        };
-        Self { code, message: error.to_string() }
-    }
-}
-
-impl From<CollectError> for Failure {
-    fn from(error: CollectError) -> Self {
-        match error {
-            CollectError::Input(error) => error.into(),
-            CollectError::UnsupportedVersion(version) => Self {
-                code: ReturnCode::UnsupportedReportVersion,
-                message: format!("a report has version {version}: versions below 2.0 can be read"),
-            },
-            CollectError::Panicked => {
-                Self { code: ReturnCode::InternalError, message: "a thread panicked".to_owned() }
-            }
-        }
-    }
-}
-
-impl From<LedgerError> for Failure {
-    fn from(error: LedgerError) -> Self {
-        Self { code: ReturnCode::PrivacyBudgetError, message: error.to_string() }
-    }
-}
-
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        let code = match error.kind {
-            StorageErrorKind::Denied => ReturnCode::PermissionError,
-            _ => ReturnCode::ResultWriteError,
-        };
-        Self { code, message: error.to_string() }
-    }
-}
-
-macro_rules! internal {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self { code: ReturnCode::InternalError, message: error.to_string() }
-            }
-        })*
-    };
-}
-
-internal!(NoRandomness, OutputError, StagingError, std::io::Error);
-
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Storage(error) => error.into(),
-            error => Self { code: ReturnCode::ResultWriteError, message: error.to_string() },
         }
     }
 }

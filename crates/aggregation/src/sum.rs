@@ -91,21 +91,16 @@ fn partition(hasher: &RandomState, bucket: u128) -> usize {
 
 /// The report IDs of a job: a second report with one of them is a duplicate.
 #[derive(Debug)]
-pub(crate) struct SeenReports {
-    partitions: Box<[Mutex<HashSet<u128, RandomState>>]>,
-}
+pub(crate) struct SeenReports(HashSet<u128, RandomState>);
 
 impl SeenReports {
     pub(crate) fn new() -> Self {
-        let partition = || Mutex::new(HashSet::with_hasher(RandomState::new()));
-        Self { partitions: std::iter::repeat_with(partition).take(PARTITIONS).collect() }
+        Self(HashSet::with_hasher(RandomState::new()))
     }
 
     /// Remembers an ID; false if it was known.
-    pub(crate) fn insert(&self, id: ReportId) -> bool {
-        let id = id.as_u128();
-        // IDs are random, or their author's own loss: any bits will do.
-        lock(&self.partitions[id as usize % PARTITIONS]).insert(id)
+    pub(crate) fn insert(&mut self, id: ReportId) -> bool {
+        self.0.insert(id.as_u128())
     }
 }
 
@@ -161,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_id_is_new_once() {
-        let seen = SeenReports::new();
+        let mut seen = SeenReports::new();
         assert!(seen.insert(ReportId::from_u128(1)) && seen.insert(ReportId::from_u128(65)));
         assert!(!seen.insert(ReportId::from_u128(1)));
     }

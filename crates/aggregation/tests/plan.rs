@@ -518,3 +518,30 @@ fn buckets_beyond_the_domain_are_found_above_the_threshold_only_when_asked_for()
     assert_code(&outcome, ReturnCode::Success);
     assert_eq!(buckets(&world), [1]);
 }
+
+#[test]
+fn of_unequal_reports_with_one_id_the_first_in_the_order_of_the_input_counts() {
+    const IDS: u128 = 3000;
+    let world = World::new();
+    // Files are in the order of their names, and a file that is written first is not the first.
+    for (name, bucket) in [("3.avro", 3), ("1.avro", 1), ("2.avro", 2)] {
+        let reports = (0..IDS).flat_map(|id| {
+            let (id, is_invalid) = (id ^ bucket, bucket == 1 && id % 3 == 0);
+            let report = |value| Report::new(id, &[(bucket, value, 0)]);
+            // What is left out does not take the place of what comes after it.
+            let first = if is_invalid { report(1000).with("version", "0.0") } else { report(1) };
+            [first.clear(), report(10).clear()]
+        });
+        world.batch(name, &reports.collect::<Vec<_>>());
+    }
+    world.domain([1, 2, 3]);
+    for threads in [1, 2, 7] {
+        let switches = TestSwitches { no_noise: true, ..TestSwitches::default() };
+        let outcome = world.run_test(switches, |job| {
+            job.threads = threads;
+            job.parameters.error_threshold = 100.0;
+        });
+        assert_code(&outcome, ReturnCode::SuccessWithErrors);
+        assert_eq!(world.summary(), [(1, 2000 + 10 * 1000), (2, 0), (3, 0)], "{threads} threads");
+    }
+}

@@ -2,95 +2,13 @@
 
 mod common;
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    thread,
-};
+use std::{fs, thread};
 
 use ascribe_aggregation::{
     Job, Keyring, Ledger, LedgerError, Location, Outcome, PostgresLedger, Progress, Protection, ReturnCode,
     Storage, explain, open_ledger, recover, run,
 };
-use common::{NOW, Report, World, assert_code, job, key, tell};
-use tempfile::TempDir;
-
-/// A server in a temporary directory; it ends when dropped.
-struct Server {
-    bin: PathBuf,
-    folder: TempDir,
-}
-
-impl Server {
-    /// Starts it, if the distribution's package is there.
-    fn start() -> Option<Self> {
-        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-        let bin = versions.map(|version| version.path().join("bin")).find(|bin| bin.join("pg_ctl").exists());
-        let Some(bin) = bin else {
-            tell("not tested: there is no PostgreSQL server in /usr/lib/postgresql");
-            return None;
-        };
-        let server = Self { bin, folder: tempfile::tempdir().unwrap() };
-        if is_root() {
-            succeed(Command::new("chown").arg("postgres").arg(server.folder.path()));
-        }
-        let data = server.folder.path().join("data");
-        succeed(
-            server
-                .program("initdb")
-                .args(["--auth=trust", "--username=ascribe", "--no-sync", "-D"])
-                .arg(data),
-        );
-        server.control("start");
-        Some(server)
-    }
-
-    fn control(&self, action: &str) {
-        let folder = self.folder.path();
-        let options = format!("-c listen_addresses='' -c unix_socket_directories='{}'", folder.display());
-        let mut command = self.program("pg_ctl");
-        command.args([action, "--wait", "--mode=immediate", "-D"]).arg(folder.join("data"));
-        if action == "start" {
-            command = self.program("pg_ctl");
-            command.args([action, "--wait", "-D"]).arg(folder.join("data"));
-            command.arg("-l").arg(folder.join("log")).arg("-o").arg(options);
-        }
-        succeed(&mut command);
-    }
-
-    fn url(&self) -> String {
-        let socket = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgresql://ascribe@{socket}/postgres")
-    }
-
-    /// PostgreSQL does not run as root.
-    fn program(&self, name: &str) -> Command {
-        let program = self.bin.join(name);
-        if !is_root() {
-            return Command::new(program);
-        }
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--"]).arg(program).current_dir(self.folder.path());
-        command
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.control("stop");
-    }
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().unwrap().stdout.trim_ascii() == b"0"
-}
-
-fn succeed(command: &mut Command) {
-    // Nothing is piped: a server that goes on would hold the pipe open.
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-}
+use common::{NOW, Report, World, assert_code, job, key, postgres::Server};
 
 fn world() -> World {
     let world = World::new();
@@ -204,9 +122,20 @@ fn a_server_that_went_away_fails_a_job_without_output_and_is_found_again() {
 fn a_ledger_of_a_later_release_is_left_alone() {
     let Some(server) = Server::start() else { return };
     PostgresLedger::open(&server.url()).unwrap();
-    let update = "UPDATE ascribe_budget.version SET version = 2";
-    let socket = server.folder.path().to_str().unwrap();
-    succeed(server.program("psql").args(["--host", socket, "--username=ascribe", "postgres", "-c", update]));
-    assert!(matches!(PostgresLedger::open(&server.url()), Err(LedgerError::Newer(2))));
+    let update = "UPDATE ascribe_budget.version SET version = 9";
+    server.query(update);
+    assert!(matches!(PostgresLedger::open(&server.url()), Err(LedgerError::Newer(9))));
     assert!(matches!(open_ledger("postgresql:///?nonsense=1"), Err(LedgerError::Postgres(_))));
+}
+
+#[test]
+fn a_ledger_of_an_earlier_release_keeps_what_it_knows() {
+    let Some(server) = Server::start() else { return };
+    let mut ledger = PostgresLedger::open(&server.url()).unwrap();
+    assert_code(&run_with(&world(), &mut ledger, "one", |_| {}), ReturnCode::Success);
+    server.query("DROP TABLE ascribe_budget.queued_job; UPDATE ascribe_budget.version SET version = 1");
+    let mut ledger = PostgresLedger::open(&server.url()).unwrap();
+    assert_eq!(ledger.job("one").unwrap().unwrap().units, 2);
+    assert!(ledger.job("two").unwrap().is_none());
+    server.query("SELECT id FROM ascribe_budget.queued_job");
 }

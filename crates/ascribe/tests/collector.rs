@@ -113,6 +113,67 @@ fn it_serves_until_it_is_told_to_end_and_what_it_took_is_there() {
     assert_eq!((batches.code, batches.stdout.trim()), (Some(0), "[]"));
 }
 
+#[cfg(unix)]
+#[test]
+fn the_dashboard_opens_with_the_password_whose_hash_is_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut hashing =
+        ascribe(&["collector", "password"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    hashing.stdin.take().unwrap().write_all(b"correct horse battery\n").unwrap();
+    let hashed = String::from_utf8(hashing.wait_with_output().unwrap().stdout).unwrap();
+    assert!(hashed.starts_with("[dashboard]\npassword_hash = \"$argon2id$"), "{hashed}");
+    let file = path("campaigns.toml");
+    std::fs::write(&file, std::fs::read_to_string(EXAMPLE).unwrap() + &hashed).unwrap();
+    let any = "127.0.0.1:0";
+    let store = path("reports.db");
+    let mut serving =
+        ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (public, operations) = line
+        .trim()
+        .strip_prefix("serving on ")
+        .and_then(|rest| rest.split_once(", operations on "))
+        .unwrap_or_else(|| panic!("{line}"));
+    let log_in = |password: &str| {
+        let form = format!("password={password}");
+        let request = format!(
+            "POST /dashboard/login HTTP/1.1\r\nhost: {operations}\r\norigin: http://{operations}\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        ask(operations, &request)
+    };
+    assert!(log_in("wrong").starts_with("HTTP/1.1 401 "));
+    let answer = log_in("correct+horse+battery");
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    let cookie = answer.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let page = format!(
+        "GET /dashboard/ HTTP/1.1\r\nhost: {operations}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"
+    );
+    assert!(ask(operations, &page).contains("Reports over time"));
+    let outside = ask(public, "GET /dashboard/login HTTP/1.0\r\n\r\n");
+    assert!(outside.starts_with("HTTP/1.0 404"), "not for the world: {outside}");
+    let killed = Command::new("kill").args(["-TERM", &serving.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(serving.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_short_password_is_refused() {
+    let mut hashing =
+        ascribe(&["collector", "password"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    hashing.stdin.take().unwrap().write_all(b"elevenbytes\n").unwrap();
+    let output = hashing.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("12 to 1024 bytes"));
+}
+
 /// An event-level report with its own ID, over a connection that stays.
 fn event(round: u32, worker: u32, n: u32) -> String {
     let body = format!(

@@ -10,7 +10,7 @@
 
 mod avro;
 mod parquet;
-mod place;
+pub(crate) mod place;
 
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 use serde::Serialize;

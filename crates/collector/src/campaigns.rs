@@ -6,6 +6,7 @@
 //! | `source_event_id` | how many bits of source event IDs the campaign and other fields take |
 //! | `aggregation` | coordinator, epsilon, filtering IDs, the dimensions of keys, the measures |
 //! | `campaigns.NAME` | a campaign: its number, landing pages, and the fields of the header |
+//! | `dashboard` | who sees the dashboard: a password's hash, a token's file, the origin of a proxy |
 //! | `conversions.NAME` | a conversion: its number, deduplication, measures, and the fields of the header |
 //!
 //! Fields that are those of a header are named as in the header, and read by `ascribe-headers`.
@@ -20,12 +21,13 @@ mod problem;
 mod read;
 mod read_campaign;
 mod read_conversion;
+mod read_dashboard;
 mod read_scheme;
 mod redirect;
 
 use ascribe_headers::SuitableOrigin;
 
-use crate::{event_ids::EventIdLayout, secrets::Secrets};
+use crate::{dashboard::ServiceAddress, event_ids::EventIdLayout, secrets::Secrets};
 
 pub use campaign::Campaign;
 pub(crate) use check::states;
@@ -33,6 +35,7 @@ pub use check::{CampaignCheck, CheckReport, MeasureCheck, Spread};
 pub use conversion::{Amount, Conversion};
 pub use key_scheme::{CONTRIBUTION_BUDGET, Dimension, DimensionKind, KeyScheme, Measure, Side};
 pub use problem::{ConfigProblem, ConfigProblems};
+pub use read_dashboard::DashboardSection;
 pub use redirect::{FurtherOrigin, InvalidRedirect, LandingPage};
 
 pub(crate) use redirect::landing;
@@ -54,6 +57,10 @@ pub struct Campaigns {
     pub campaigns: Box<[Campaign]>,
     /// The conversions, by name.
     pub conversions: Box<[Conversion]>,
+    /// Who sees the dashboard.
+    pub dashboard: DashboardSection,
+    /// The aggregation service whose jobs the dashboard shows.
+    pub service: Option<ServiceAddress>,
     /// What was changed or will have no effect.
     pub warnings: Vec<ConfigProblem>,
     secrets: Secrets,

@@ -20,7 +20,7 @@ mod writer;
 use std::{net::IpAddr, time::Instant};
 
 use ascribe_reports::{
-    Api, BodyError, Endpoint, ReceivedAggregatableReport, ReceivedEventLevelReport,
+    Api, BodyError, Endpoint, ReceivedAggregatableReport, ReceivedEventLevelReport, ReceivedVerboseDebugData,
     ReceivedVerboseDebugReport, Time,
 };
 use axum::{
@@ -35,7 +35,7 @@ use crate::{
     campaigns::Campaigns,
     collector::Inner,
     server::{Peer, ResetConnection},
-    store::{NewReport, ReportBody},
+    store::{NewReport, ReportBody, source_event_id},
 };
 
 pub use limits::{Limits, Overload};
@@ -194,7 +194,12 @@ fn read(endpoint: Endpoint, body: &[u8], campaigns: &Campaigns, now: Time) -> Re
             if report.data.iter().any(|data| data.data_type.contains(char::is_control)) {
                 return Err(Unreadable::Malformed("control characters".into()));
             }
-            ReportBody::Verbose(report)
+            let campaign = |data: &ReceivedVerboseDebugData| {
+                let id = source_event_id(&data.body)?;
+                campaigns.event_ids.open(id, campaigns.secrets()).map(|id| id.campaign)
+            };
+            let campaigns = report.data.iter().map(campaign).collect();
+            ReportBody::Verbose { report, campaigns }
         }
     };
     Ok(NewReport { endpoint, received_at: now, body })
@@ -204,12 +209,12 @@ fn scheduled(report: &NewReport) -> Option<Time> {
     match &report.body {
         ReportBody::Event { report, .. } => Some(report.report_time),
         ReportBody::Aggregatable(report) => Some(report.shared_info.scheduled_report_time),
-        ReportBody::Verbose(_) => None,
+        ReportBody::Verbose { .. } => None,
     }
 }
 
 /// Who sent a request, as far as it is known.
-fn client(headers: &HeaderMap, peer: Option<&Peer>, limits: &Limits) -> Option<IpAddr> {
+pub(crate) fn client(headers: &HeaderMap, peer: Option<&Peer>, limits: &Limits) -> Option<IpAddr> {
     let told =
         limits.client_address_header.as_ref().and_then(|name| headers.get_all(name).iter().next_back());
     let last = told.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());

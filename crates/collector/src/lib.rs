@@ -7,6 +7,7 @@
 //!   acknowledged when it is durable in the [`Store`], SQLite or PostgreSQL, and not before.
 //! - [`Batcher`] puts aggregatable reports into files for an aggregation service, each report into exactly
 //!   one batch; [`Housekeeping`] does so by itself, and deletes what is old.
+//! - [`Dashboard`] shows all of that to the people who run it, behind a login.
 //! - [`estimates`] turns event-level reports into true counts with their uncertainty.
 //!
 //! A collector never holds a key that opens aggregatable reports.
@@ -40,6 +41,7 @@ mod batches;
 mod campaigns;
 mod clock;
 mod collector;
+mod dashboard;
 mod estimates;
 mod event_ids;
 mod housekeeping;
@@ -55,11 +57,14 @@ mod tags;
 pub use batches::{BatchError, BatchOptions, BatchPlace, Batcher, REPORTS_SCHEMA};
 pub use campaigns::{
     Amount, CONTRIBUTION_BUDGET, Campaign, CampaignCheck, Campaigns, CheckReport, ConfigProblem,
-    ConfigProblems, Conversion, Dimension, DimensionKind, FurtherOrigin, InvalidRedirect, KeyScheme,
-    LandingPage, Measure, MeasureCheck, Side, Spread,
+    ConfigProblems, Conversion, DashboardSection, Dimension, DimensionKind, FurtherOrigin, InvalidRedirect,
+    KeyScheme, LandingPage, Measure, MeasureCheck, Side, Spread,
 };
 pub use clock::Clock;
 pub use collector::Collector;
+pub use dashboard::{
+    Access, AccessError, Dashboard, DashboardOptions, PasswordHash, ServiceAddress, ServiceError,
+};
 pub use estimates::{Estimate, NoiseModel, estimates};
 pub use event_ids::{EventId, EventIdField, EventIdLayout, InvalidLayout};
 pub use housekeeping::{Chores, Housekeeping};
@@ -67,7 +72,8 @@ pub use intake::{Limits, Overload};
 pub use metrics::Metrics;
 pub use secrets::{Secret, SecretError, Secrets};
 pub use store::{
-    Batch, BatchKey, BatchPlan, BatchedReport, EventCount, NewReport, ReportBody, ServedSource, Store,
-    StoreError, StoreLocation, VerboseReport,
+    Batch, BatchKey, BatchOverview, BatchPlan, BatchedReport, EventCount, EventReport, NewReport, PageOf,
+    ReceivedCount, ReportBody, ReportFilter, ServedSource, Store, StoreError, StoreLocation, VerboseFilter,
+    VerboseReport, VerboseType, WaitingReports,
 };
 pub use tags::Tag;

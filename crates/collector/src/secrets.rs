@@ -146,13 +146,13 @@ impl Secrets {
 }
 
 #[cfg(unix)]
-fn readable_by_others(path: &Path) -> std::io::Result<bool> {
+pub(crate) fn readable_by_others(path: &Path) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_: &Path) -> std::io::Result<bool> {
+pub(crate) fn readable_by_others(_: &Path) -> std::io::Result<bool> {
     Ok(false)
 }
 

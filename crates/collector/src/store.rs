@@ -8,11 +8,17 @@ mod cell;
 mod counting;
 mod database;
 mod postgres;
+mod reading;
 mod reports;
+mod searching;
 mod sqlite;
 mod tables;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use self::{
     cell::Cell,
@@ -20,9 +26,13 @@ use self::{
 };
 
 pub use batching::{Batch, BatchKey, BatchPlan, BatchedReport};
-pub use counting::{EventCount, ServedSource, VerboseReport};
+pub use counting::{EventCount, ServedSource};
 pub use database::StoreError;
+pub use reading::{BatchOverview, PageOf, ReceivedCount, VerboseType, WaitingReports};
 pub use reports::{NewReport, ReportBody};
+pub use searching::{EventReport, ReportFilter, VerboseFilter, VerboseReport};
+
+pub(crate) use reports::source_event_id;
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +79,20 @@ impl Store {
         }))
     }
 
+    /// Connects to read: nothing can be written, and a query that takes longer than `patience` ends with
+    /// [`StoreError::TooSlow`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for the schema is brought up to date first.
+    pub fn open_to_read(location: &StoreLocation, patience: Duration) -> Result<Self, StoreError> {
+        Ok(Self(match location {
+            StoreLocation::File(path) => Box::new(sqlite::Sqlite::open(path)?.limited_to_reading(patience)?),
+            StoreLocation::Postgres(url) => {
+                Box::new(postgres::Postgres::open(url)?.limited_to_reading(patience))
+            }
+        }))
+    }
+
     /// Whether it answers.
     ///
     /// # Errors
@@ -101,6 +125,12 @@ fn text(row: &[Cell], column: usize) -> Result<String, StoreError> {
 
 fn bytes(row: &[Cell], column: usize) -> Result<Vec<u8>, StoreError> {
     row.get(column).and_then(Cell::bytes).map(<[u8]>::to_vec).ok_or(StoreError::Corrupt("bytes are missing"))
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
 }
 
 #[cfg(test)]

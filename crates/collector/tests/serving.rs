@@ -5,27 +5,12 @@ mod support;
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    sync::Arc,
     time::Duration,
 };
 
 use ascribe_collector::*;
 use ascribe_reports::{Endpoint, Time};
-use support::{Serving, aggregatable, campaigns, event, secrets};
-
-fn tls() -> (Arc<rustls::ServerConfig>, Vec<u8>) {
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (Arc::new(config), certified.cert.der().to_vec())
-}
+use support::{Serving, aggregatable, campaigns, event, secrets, tls};
 
 /// Whether the connection was reset, which user agents send again after; and not a stream or an empty answer.
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -14,7 +14,7 @@ use support::{Server, aggregatable, event, verbose};
 type Place = Arc<dyn Fn() -> StoreLocation + Send + Sync>;
 type Test = fn(&StoreLocation);
 
-const TESTS: [(&str, Test); 12] = [
+const TESTS: [(&str, Test); 18] = [
     ("a_backup_is_a_whole_store", a_backup_is_a_whole_store),
     ("a_report_is_stored_once", a_report_is_stored_once),
     ("a_report_is_known_by_endpoint_and_id", a_report_is_known_by_endpoint_and_id),
@@ -33,6 +33,12 @@ const TESTS: [(&str, Test); 12] = [
     ),
     ("old_reports_are_deleted_but_not_from_unwritten_batches", old_reports_are_deleted),
     ("extreme_values_are_kept", extreme_values_are_kept),
+    ("verbose_reports_are_found_by_what_they_say", verbose_reports_are_found_by_what_they_say),
+    ("event_level_reports_are_found_by_what_they_say", event_level_reports_are_found_by_what_they_say),
+    ("reports_are_counted_by_step_and_endpoint", reports_are_counted_by_step_and_endpoint),
+    ("waiting_reports_and_batches_are_told", waiting_reports_and_batches_are_told),
+    ("a_reading_connection_writes_nothing", a_reading_connection_writes_nothing),
+    ("a_query_ends_when_it_takes_too_long", a_query_ends_when_it_takes_too_long),
 ];
 
 fn main() {
@@ -110,11 +116,13 @@ fn verbose_reports_are_stored_each_time(location: &StoreLocation) {
         verbose(r#"[{"type":"source-success","body":{"n":"\u0000é"}},{"type":"source-noised","body":{}}]"#);
     assert_eq!(store.insert(&[report.clone(), report]).unwrap(), [true, true]);
     assert_eq!(store.count(Endpoint::VerboseDebug).unwrap(), 4);
-    let found = store.verbose(Some("source-success"), None, 10).unwrap();
+    let of_type = VerboseFilter { data_type: Some("source-success".into()), ..VerboseFilter::default() };
+    let found = store.verbose(&of_type, PageOf { before: None, limit: 10 }).unwrap();
     assert_eq!(found.len(), 2);
     assert!(found[0].seq > found[1].seq, "the latest first");
     assert_eq!(found[0].body, r#"{"n":"\u0000é"}"#);
-    assert_eq!(store.verbose(None, Some(found[0].seq), 1).unwrap().len(), 1);
+    let page = PageOf { before: Some(found[0].seq), limit: 1 };
+    assert_eq!(store.verbose(&VerboseFilter::default(), page).unwrap().len(), 1);
 }
 
 fn what_was_stored_is_there_for_another_connection(location: &StoreLocation) {
@@ -324,4 +332,156 @@ fn a_backup_is_a_whole_store(location: &StoreLocation) {
         }
         StoreLocation::Postgres(_) => assert!(matches!(location.backup(&copy), Err(StoreError::NoBackup))),
     }
+}
+
+const ALL: PageOf = PageOf { before: None, limit: 100 };
+
+fn verbose_of(body: &str, campaigns: &[Option<u64>], received: i64) -> NewReport {
+    let mut report = verbose(body);
+    report.received_at = Time::from_secs(received);
+    if let ReportBody::Verbose { campaigns: of, .. } = &mut report.body {
+        *of = campaigns.into();
+    }
+    report
+}
+
+fn verbose_reports_are_found_by_what_they_say(location: &StoreLocation) {
+    let mut store = Store::open(location).unwrap();
+    let one = r#"[{"type":"a","body":{"attribution_destination":"https://shop.example","source_event_id":"18446744073709551615"}},
+        {"type":"b","body":{"attribution_destination":["https://a_b.example","https://shop.test"]}}]"#;
+    let other = r#"[{"type":"a","body":{"attribution_destination":"https://axb.example"}}]"#;
+    store
+        .insert(&[verbose_of(one, &[Some(1), None], 1000), verbose_of(other, &[Some(u64::MAX)], 2000)])
+        .unwrap();
+    let mut found = |filter: ReportFilter, data_type: Option<&str>| {
+        let filter = VerboseFilter { report: filter, data_type: data_type.map(str::to_owned) };
+        let reports = store.verbose(&filter, ALL).unwrap();
+        reports.iter().map(|report| (report.data_type.clone(), report.campaign)).collect::<Vec<_>>()
+    };
+    let row = |data_type: &str, campaign| (data_type.to_owned(), campaign);
+    let none = ReportFilter::default;
+    let (first, second, third) = (row("a", Some(1)), row("b", None), row("a", Some(u64::MAX)));
+    assert_eq!(found(none(), None), [third.clone(), second.clone(), first.clone()], "the latest first");
+    assert_eq!(found(none(), Some("b")), std::slice::from_ref(&second));
+    assert_eq!(found(none(), Some("' OR 1=1 --")), []);
+    let campaign = |number| ReportFilter { campaign: Some(number), ..none() };
+    assert_eq!(found(campaign(1), None), std::slice::from_ref(&first));
+    assert_eq!(found(campaign(u64::MAX), Some("a")), std::slice::from_ref(&third));
+    let destination = |site: &str| ReportFilter { destination: Some(site.into()), ..none() };
+    assert_eq!(found(destination("https://shop.test"), None), std::slice::from_ref(&second), "one of two");
+    assert_eq!(found(destination("https://a_b.example"), None), std::slice::from_ref(&second), "no pattern");
+    for none_has in ["https://shop", "%", "https://shop.example https://shop.test"] {
+        assert_eq!(found(destination(none_has), None), [], "{none_has}");
+    }
+    let event = ReportFilter { source_event_id: Some(u64::MAX), ..none() };
+    assert_eq!(found(event, None), std::slice::from_ref(&first));
+    let time = |from, until| ReportFilter {
+        from: Some(Time::from_secs(from)),
+        until: Some(Time::from_secs(until)),
+        ..none()
+    };
+    assert_eq!(found(time(1000, 2000), None), [second.clone(), first], "from is in it, until is not");
+    assert_eq!(found(time(1001, 2001), None), [third]);
+    let types = store.verbose_types(Time::from_secs(1000), Time::from_secs(2001)).unwrap();
+    let types: Vec<_> = types.iter().map(|of| (of.data_type.as_str(), of.count)).collect();
+    assert_eq!(types, [("a", 2), ("b", 1)]);
+}
+
+fn event_level_reports_are_found_by_what_they_say(location: &StoreLocation) {
+    let mut store = Store::open(location).unwrap();
+    let mut copy = event(2, Some(7), 5);
+    copy.endpoint = Endpoint::EventLevelDebugCopy;
+    store.insert(&[event(1, None, 3), copy, event(3, Some(7), 1)]).unwrap();
+    let of_campaign = ReportFilter { campaign: Some(7), ..ReportFilter::default() };
+    let found = store.event_reports(&of_campaign, ALL).unwrap();
+    assert_eq!(
+        found.iter().map(|report| (report.trigger_data, report.is_debug_copy)).collect::<Vec<_>>(),
+        [(1, false), (5, true)]
+    );
+    let report = &found[0];
+    assert_eq!(
+        (report.source_event_id, report.source_type, report.rate),
+        (u64::MAX, SourceType::Navigation, 0.002_426_3)
+    );
+    assert_eq!((report.source_debug_key, report.trigger_debug_key), (Some(u64::MAX), None));
+    assert_eq!(report.destinations, "https://shop.example");
+    let page = PageOf { before: Some(report.seq), limit: 1 };
+    let next = store.event_reports(&ReportFilter::default(), page).unwrap();
+    assert_eq!((next.len(), next[0].trigger_data), (1, 5));
+}
+
+fn reports_are_counted_by_step_and_endpoint(location: &StoreLocation) {
+    let mut store = Store::open(location).unwrap();
+    let hour = 3_600_000;
+    let mut reports =
+        vec![event(1, None, 0), event(2, None, 0), aggregatable(3, 7200, "https://shop.example")];
+    for (report, at) in reports.iter_mut().zip([3600, 7199, 7200]) {
+        report.received_at = Time::from_secs(at);
+    }
+    reports.push(verbose_of(r#"[{"type":"a","body":{}},{"type":"b","body":{}}]"#, &[], 7201));
+    store.insert(&reports).unwrap();
+    let counts = store.received(Time::from_secs(3600), Time::from_secs(10_800), hour).unwrap();
+    let counts: Vec<_> =
+        counts.iter().map(|count| (count.endpoint, count.from.as_secs(), count.count)).collect();
+    assert_eq!(
+        counts,
+        [
+            (Endpoint::EventLevel, 3600, 2),
+            (Endpoint::Aggregatable, 7200, 1),
+            (Endpoint::VerboseDebug, 7200, 2)
+        ]
+    );
+    let later = store.received(Time::from_secs(7200), Time::from_secs(7201), hour).unwrap();
+    assert_eq!(later.len(), 1, "{later:?}");
+}
+
+fn waiting_reports_and_batches_are_told(location: &StoreLocation) {
+    let mut store = Store::open(location).unwrap();
+    let mut copy = aggregatable(4, 3600, "https://shop.example");
+    copy.endpoint = Endpoint::AggregatableDebugCopy;
+    store
+        .insert(&[
+            aggregatable(1, 3600, "https://shop.example"),
+            aggregatable(2, 7200, "https://shop.example"),
+            aggregatable(3, 3600, "https://shop.test"),
+            copy,
+        ])
+        .unwrap();
+    let waiting = store.waiting().unwrap();
+    assert_eq!(
+        (waiting.len(), waiting[0].destination.as_str(), waiting[0].count),
+        (2, "https://shop.example", 2)
+    );
+    assert_eq!((waiting[0].first_scheduled.as_secs(), waiting[0].last_scheduled.as_secs()), (3600, 7200));
+    assert_eq!(store.waiting_and_batched().unwrap(), (3, 0), "debug copies wait for nothing");
+    let plan = BatchPlan { period_hours: 1, wait_seconds: 0 };
+    store.assign_batches(plan, Time::from_secs(7200)).unwrap();
+    assert_eq!(store.waiting_and_batched().unwrap(), (1, 2));
+    let batches = store.batches(ALL).unwrap();
+    assert_eq!(batches.len(), 2);
+    assert!(batches[0].batch.id > batches[1].batch.id, "the latest first");
+    store.batch_written(batches[1].batch.id, Time::from_secs(7300)).unwrap();
+    let batches = store.batches(PageOf { before: Some(batches[0].batch.id), limit: 10 }).unwrap();
+    assert_eq!(
+        batches.iter().map(|batch| batch.written_at).collect::<Vec<_>>(),
+        [Some(Time::from_secs(7300))]
+    );
+}
+
+fn a_reading_connection_writes_nothing(location: &StoreLocation) {
+    let patience = std::time::Duration::from_secs(10);
+    let mut store = Store::open_to_read(location, patience).unwrap();
+    assert!(store.insert(&[event(1, None, 0)]).is_err());
+    assert_eq!(store.count(Endpoint::EventLevel).unwrap(), 0, "and reads on");
+}
+
+fn a_query_ends_when_it_takes_too_long(location: &StoreLocation) {
+    let mut store = Store::open(location).unwrap();
+    let reports: Vec<_> = (0..60_000).map(|n| event(n, Some(n as u64), n as u64)).collect();
+    store.insert(&reports).unwrap();
+    let mut hasty = Store::open_to_read(location, std::time::Duration::from_millis(1)).unwrap();
+    let counted = hasty.event_counts();
+    assert!(matches!(counted, Err(StoreError::TooSlow)), "{:?}", counted.map(|counts| counts.len()));
+    let mut patient = Store::open_to_read(location, std::time::Duration::from_secs(60)).unwrap();
+    assert_eq!(patient.event_counts().unwrap().len(), 60_000);
 }

@@ -47,6 +47,12 @@ pub trait Ledger: Send {
     /// When the ledger cannot be asked.
     fn jobs(&mut self, limit: usize) -> Result<Vec<CommittedJob>, LedgerError>;
 
+    /// A job that spent, if there is one with this ID.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    fn job(&mut self, job_id: &str) -> Result<Option<CommittedJob>, LedgerError>;
+
     /// What was spent, newest first, at most `limit` units; of one job, if one is named.
     ///
     /// # Errors
@@ -279,6 +285,12 @@ fn with_cause(error: &tokio_postgres::Error) -> String {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     }
+}
+
+/// The migrations that a database of a version has not had.
+pub(super) fn missing<'a>(migrations: &'a [&'a str], version: i64) -> Result<&'a [&'a str], LedgerError> {
+    let done = usize::try_from(version).ok();
+    done.and_then(|done| migrations.get(done..)).ok_or(LedgerError::Newer(version))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -4,17 +4,15 @@
 //! transaction takes. A connection that was lost is made anew by the next method. Staged files are on the
 //! machine that made them: outputs are recovered there.
 
-use std::time::Duration;
-
 use ascribe_reports::Time;
-use tokio::runtime::Runtime;
-use tokio_postgres::{Client, Config, NoTls, Row, Transaction};
+use tokio_postgres::{Row, Transaction};
 use zeroize::Zeroizing;
 
 use super::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending,
     Spent, StoredOutput, Usage,
-    ledger::{StoredFile, hex},
+    ledger::{StoredFile, hex, missing},
+    postgres_connection::PostgresConnection,
     staging::PreparedBody,
 };
 
@@ -22,21 +20,16 @@ use super::{
 ///
 /// The connection is not encrypted: it belongs on a socket, or on a network that is.
 #[derive(Debug)]
-pub struct PostgresLedger {
-    runtime: Runtime,
-    config: Config,
-    client: Option<Client>,
-}
+pub struct PostgresLedger(PostgresConnection);
 
 /// Any number, the same for all: who holds this lock spends alone.
 const LOCK: i64 = 0x6173_6372_6962_6502;
-const VERSION: i64 = 1;
+
+const MIGRATIONS: [&str; 2] = [BUDGET, QUEUE];
 
 /// As in SQLite, in a schema of its own.
-const SCHEMA: &str = "
-    CREATE SCHEMA IF NOT EXISTS ascribe_budget;
-    CREATE TABLE IF NOT EXISTS ascribe_budget.version (version BIGINT NOT NULL);
-    CREATE TABLE IF NOT EXISTS ascribe_budget.job (
+const BUDGET: &str = "
+    CREATE TABLE ascribe_budget.job (
         id TEXT PRIMARY KEY,
         request BYTEA NOT NULL,
         committed_at BIGINT NOT NULL,
@@ -47,8 +40,8 @@ const SCHEMA: &str = "
         staged_path TEXT,
         staged_key BYTEA
     );
-    CREATE INDEX IF NOT EXISTS unpublished_job ON ascribe_budget.job (committed_at) WHERE published_at IS NULL;
-    CREATE TABLE IF NOT EXISTS ascribe_budget.spent (
+    CREATE INDEX unpublished_job ON ascribe_budget.job (committed_at) WHERE published_at IS NULL;
+    CREATE TABLE ascribe_budget.spent (
         shared_id BYTEA NOT NULL,
         hour BIGINT NOT NULL,
         job_id TEXT NOT NULL REFERENCES ascribe_budget.job (id),
@@ -58,7 +51,27 @@ const SCHEMA: &str = "
         whole BIGINT NOT NULL,
         PRIMARY KEY (shared_id, hour, job_id)
     );
-    CREATE INDEX IF NOT EXISTS spent_by_job ON ascribe_budget.spent (job_id);
+    CREATE INDEX spent_by_job ON ascribe_budget.spent (job_id);
+";
+
+const QUEUE: &str = "
+    CREATE TABLE ascribe_budget.queued_job (
+        id TEXT PRIMARY KEY,
+        request TEXT NOT NULL,
+        received_at BIGINT NOT NULL,
+        updated_at BIGINT NOT NULL,
+        started_at BIGINT,
+        finished_at BIGINT,
+        attempts BIGINT NOT NULL,
+        claimable_at BIGINT NOT NULL,
+        worker TEXT,
+        reports_read BIGINT NOT NULL,
+        result TEXT,
+        buckets BIGINT
+    );
+    CREATE INDEX queued_job_waiting ON ascribe_budget.queued_job (claimable_at) WHERE finished_at IS NULL;
+    CREATE INDEX queued_job_received ON ascribe_budget.queued_job (received_at);
+    CREATE INDEX queued_job_finished ON ascribe_budget.queued_job (finished_at);
 ";
 
 const JOB_COLUMNS: &str = "id, request, committed_at, published_at, result, files,
@@ -71,21 +84,21 @@ impl PostgresLedger {
     /// # Errors
     /// When it cannot be reached, or was written by a later release.
     pub fn open(url: &str) -> Result<Self, LedgerError> {
-        let mut config: Config = url.parse()?;
-        config.connect_timeout(Duration::from_secs(10)).application_name("ascribe-aggregation");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut ledger = Self { runtime, config, client: None };
+        let mut ledger = Self(PostgresConnection::new(url)?);
         ledger.transact(async |transaction| {
-            transaction.batch_execute(SCHEMA).await?;
+            let version = "CREATE SCHEMA IF NOT EXISTS ascribe_budget;
+                           CREATE TABLE IF NOT EXISTS ascribe_budget.version (version BIGINT NOT NULL)";
+            transaction.batch_execute(version).await?;
             let version = transaction.query_opt("SELECT version FROM ascribe_budget.version", &[]).await?;
-            match version.map(|row| row.get(0)) {
-                None => {
-                    transaction.execute("INSERT INTO ascribe_budget.version VALUES ($1)", &[&VERSION]).await?
-                }
-                Some(VERSION) => 0,
-                Some(newer) => return Err(LedgerError::Newer(newer)),
-            };
-            Ok(())
+            let version = version.map_or(Ok(0), |row| row.try_get(0))?;
+            for migration in missing(&MIGRATIONS, version)? {
+                transaction.batch_execute(migration).await?;
+            }
+            let known = MIGRATIONS.len();
+            let noted = format!(
+                "DELETE FROM ascribe_budget.version; INSERT INTO ascribe_budget.version VALUES ({known})"
+            );
+            Ok::<_, LedgerError>(transaction.batch_execute(&noted).await?)
         })?;
         Ok(ledger)
     }
@@ -95,20 +108,10 @@ impl PostgresLedger {
         &mut self,
         run: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { runtime, config, client } = self;
-        runtime.block_on(async {
-            if client.as_ref().is_none_or(Client::is_closed) {
-                let (connected, connection) = config.connect(NoTls).await.map_err(LedgerError::from)?;
-                tokio::spawn(connection);
-                *client = Some(connected);
-            }
-            let client = client.as_mut().expect("it was connected just now");
-            let transaction = client.transaction().await.map_err(LedgerError::from)?;
+        self.0.transact(async |transaction| {
             let lock = "SELECT pg_advisory_xact_lock($1)";
             transaction.query(lock, &[&LOCK]).await.map_err(LedgerError::from)?;
-            let done = run(&transaction).await?;
-            transaction.commit().await.map_err(LedgerError::from)?;
-            Ok(done)
+            run(transaction).await
         })
     }
 }
@@ -160,6 +163,14 @@ impl Ledger for PostgresLedger {
         self.transact(async |transaction| {
             select_jobs(transaction, "ORDER BY committed_at DESC, id", limit).await
         })
+    }
+
+    fn job(&mut self, job_id: &str) -> Result<Option<CommittedJob>, LedgerError> {
+        let sql = format!("SELECT {JOB_COLUMNS} FROM ascribe_budget.job WHERE id = $1");
+        let row = self.transact(async |transaction| {
+            Ok::<_, LedgerError>(transaction.query_opt(&sql, &[&job_id]).await?)
+        })?;
+        row.as_ref().map(read_job).transpose()
     }
 
     fn spent(&mut self, job_id: Option<&str>, limit: usize) -> Result<Vec<Spent>, LedgerError> {
@@ -248,20 +259,21 @@ async fn select_jobs(
 ) -> Result<Vec<CommittedJob>, LedgerError> {
     let sql = format!("SELECT {JOB_COLUMNS} FROM ascribe_budget.job {rest} LIMIT $1");
     let rows = transaction.query(&sql, &[&limit_of(limit)]).await?;
-    let job = |row: &Row| {
-        let request: &[u8] = row.try_get(1)?;
-        let published_at: Option<i64> = row.try_get(3)?;
-        Ok(CommittedJob {
-            id: row.try_get(0)?,
-            request: request.try_into().map_err(|_| LedgerError::Damaged("the hash of a request"))?,
-            committed_at: Time::from_millis(row.try_get(2)?),
-            published_at: published_at.map(Time::from_millis),
-            result: row.try_get(4)?,
-            units: row.try_get::<_, i64>(6)?.unsigned_abs(),
-            files: StoredFile::names_from_json(row.try_get(5)?)?,
-        })
-    };
-    rows.iter().map(job).collect()
+    rows.iter().map(read_job).collect()
+}
+
+fn read_job(row: &Row) -> Result<CommittedJob, LedgerError> {
+    let request: &[u8] = row.try_get(1)?;
+    let published_at: Option<i64> = row.try_get(3)?;
+    Ok(CommittedJob {
+        id: row.try_get(0)?,
+        request: request.try_into().map_err(|_| LedgerError::Damaged("the hash of a request"))?,
+        committed_at: Time::from_millis(row.try_get(2)?),
+        published_at: published_at.map(Time::from_millis),
+        result: row.try_get(4)?,
+        units: row.try_get::<_, i64>(6)?.unsigned_abs(),
+        files: StoredFile::names_from_json(row.try_get(5)?)?,
+    })
 }
 
 fn limit_of(limit: usize) -> i64 {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     BudgetGroup, BudgetUnit, CommitError, CommittedJob, Exhausted, JobCommit, Ledger, LedgerError, Spending,
     Spent, StoredOutput, Usage,
-    ledger::{StoredFile, hex},
+    ledger::{StoredFile, hex, missing},
     staging::PreparedBody,
 };
 
@@ -17,10 +17,11 @@ use super::{
 #[derive(Debug)]
 pub struct SqliteLedger(Connection);
 
-const VERSION: i64 = 1;
-
+/// What makes a database that of this release: the first for a new one, the rest for one of an earlier release.
 /// Times are milliseconds since the epoch. `hour` is seconds, as shared info has it.
-const SCHEMA: &str = "
+const MIGRATIONS: [&str; 2] = [BUDGET, QUEUE];
+
+const BUDGET: &str = "
     CREATE TABLE job (
         id TEXT PRIMARY KEY,
         request BLOB NOT NULL,
@@ -44,7 +45,27 @@ const SCHEMA: &str = "
         PRIMARY KEY (shared_id, hour, job_id)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX spent_by_job ON spent (job_id);
-    PRAGMA user_version = 1;
+";
+
+/// What the job API was asked for: see `service::queue`.
+const QUEUE: &str = "
+    CREATE TABLE queued_job (
+        id TEXT PRIMARY KEY,
+        request TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        started_at INTEGER,
+        finished_at INTEGER,
+        attempts INTEGER NOT NULL,
+        claimable_at INTEGER NOT NULL,
+        worker TEXT,
+        reports_read INTEGER NOT NULL,
+        result TEXT,
+        buckets INTEGER
+    ) STRICT;
+    CREATE INDEX queued_job_waiting ON queued_job (claimable_at) WHERE finished_at IS NULL;
+    CREATE INDEX queued_job_received ON queued_job (received_at);
+    CREATE INDEX queued_job_finished ON queued_job (finished_at);
 ";
 
 const JOB_COLUMNS: &str = "id, request, committed_at, published_at, result, files,
@@ -71,18 +92,13 @@ impl SqliteLedger {
     }
 
     fn new(mut connection: Connection) -> Result<Self, LedgerError> {
-        connection.busy_timeout(Duration::from_secs(60))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // A commit is on the disk when it returns; what is deleted is overwritten.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
+        configure(&connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-            0 => transaction.execute_batch(SCHEMA)?,
-            VERSION => {}
-            newer => return Err(LedgerError::Newer(newer)),
+        let version = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        for migration in missing(&MIGRATIONS, version)? {
+            transaction.execute_batch(migration)?;
         }
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
         transaction.commit()?;
         Ok(Self(connection))
     }
@@ -132,6 +148,11 @@ impl Ledger for SqliteLedger {
         select_jobs(&self.0, "ORDER BY committed_at DESC, id", limit)
     }
 
+    fn job(&mut self, job_id: &str) -> Result<Option<CommittedJob>, LedgerError> {
+        let sql = format!("SELECT {JOB_COLUMNS} FROM job WHERE id = ?");
+        self.0.query_row(&sql, [job_id], |row| Ok(read_job(row))).optional()?.transpose()
+    }
+
     fn spent(&mut self, job_id: Option<&str>, limit: usize) -> Result<Vec<Spent>, LedgerError> {
         let mut statement = self.0.prepare(
             "SELECT shared_id, budget_group, filtering_id, job_id, committed_at
@@ -154,6 +175,16 @@ impl Ledger for SqliteLedger {
         })
         .collect()
     }
+}
+
+/// How connections to the file behave, here and in the queue of jobs.
+pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(60))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is on the disk when it returns; what is deleted is overwritten.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "foreign_keys", "ON")
 }
 
 /// A transaction that no other writes beside: what is read in it stays so until it commits.
@@ -350,7 +381,21 @@ mod tests {
     fn a_ledger_of_a_later_release_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.sqlite");
-        SqliteLedger::open(&path).unwrap().0.pragma_update(None, "user_version", 2).unwrap();
-        assert!(matches!(SqliteLedger::open(&path), Err(LedgerError::Newer(2))));
+        SqliteLedger::open(&path).unwrap().0.pragma_update(None, "user_version", 9).unwrap();
+        assert!(matches!(SqliteLedger::open(&path), Err(LedgerError::Newer(9))));
+    }
+
+    #[test]
+    fn a_ledger_of_an_earlier_release_keeps_what_it_knows() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.sqlite");
+        let earlier = Connection::open(&path).unwrap();
+        earlier.execute_batch(BUDGET).unwrap();
+        earlier.pragma_update(None, "user_version", 1).unwrap();
+        commit(&mut SqliteLedger(earlier), "a", 100, &[spending(1, 0)]).unwrap();
+        let mut ledger = SqliteLedger::open(&path).unwrap();
+        assert_eq!(ledger.job("a").unwrap().unwrap().units, 1);
+        assert!(ledger.job("b").unwrap().is_none());
+        ledger.0.query_row("SELECT count(*) FROM queued_job", [], |row| row.get::<_, i64>(0)).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use serde::{
 };
 
 use super::{MAX_BLOCK_BYTES, Problem, Row, Sink, bucket};
-use crate::Record;
+use crate::{Record, output::Fact};
 
 /// The fields of a record that are known by their names; the name of the record itself says nothing.
 #[derive(Default)]
@@ -20,6 +20,7 @@ struct Fields {
     key_id: Option<String>,
     shared_info: Option<String>,
     bucket: Option<Vec<u8>>,
+    metric: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +30,7 @@ enum Name {
     KeyId,
     SharedInfo,
     Bucket,
+    Metric,
     #[serde(other)]
     Other,
 }
@@ -53,6 +55,11 @@ impl<'de> Visitor<'de> for Fields {
                 Name::KeyId => self.key_id = Some(fields.next_value()?),
                 Name::SharedInfo => self.shared_info = Some(fields.next_value()?),
                 Name::Bucket => self.bucket = Some(fields.next_value::<Bytes>()?.0),
+                Name::Metric => {
+                    if let Metric::Long(metric) = fields.next_value()? {
+                        self.metric = Some(metric);
+                    }
+                }
                 Name::Other => {
                     fields.next_value::<IgnoredAny>()?;
                 }
@@ -60,6 +67,14 @@ impl<'de> Visitor<'de> for Fields {
         }
         Ok(self)
     }
+}
+
+/// Only summaries have it: whatever else is called so, is ignored.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Metric {
+    Long(i64),
+    Other(IgnoredAny),
 }
 
 struct Bytes(Vec<u8>);
@@ -88,6 +103,18 @@ pub(super) fn read_domain(file: impl Read, sink: Sink<'_, u128>) -> Result<(), P
     for record in records::<Fields>(file)? {
         let bytes = record?.bucket.ok_or("a record without bucket")?;
         if sink(bucket(&bytes)?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn read_summary(file: impl Read, sink: Sink<'_, Fact>) -> Result<(), Problem> {
+    for record in records::<Fields>(file)? {
+        let Fields { bucket: Some(bytes), metric: Some(metric), .. } = record? else {
+            return Err("a record without bucket and metric".into());
+        };
+        if sink(Fact { bucket: bucket(&bytes)?, metric }).is_break() {
             break;
         }
     }

@@ -124,26 +124,27 @@ impl Schedule {
 
 /// 4, `LabeledExtract`.
 fn extract(salt: &hmac::Key, suite: &[u8], label: &[u8], ikm: &[&[u8]]) -> Zeroizing<[u8; 32]> {
-    let mut hmac = hmac::Context::with_key(salt);
-    for part in [VERSION, suite, label].iter().chain(ikm) {
-        hmac.update(part);
-    }
-    output(&hmac.sign())
+    mac(salt, [VERSION, suite, label].iter().chain(ikm))
 }
 
 /// 4, `LabeledExpand`, of at most the 32 bytes that one block of HKDF has. Whoever wants less takes the first
 /// `len` of them: `len` is also bound into the output.
 fn expand(prk: &[u8; 32], suite: &[u8], label: &[u8], info: &[&[u8]], len: u16) -> Zeroizing<[u8; 32]> {
     const FIRST_BLOCK: &[u8] = &[1];
-    let mut hmac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, prk));
-    for part in [&len.to_be_bytes(), VERSION, suite, label].iter().chain(info).chain([&FIRST_BLOCK]) {
-        hmac.update(part);
-    }
-    output(&hmac.sign())
+    let key = hmac::Key::new(hmac::HMAC_SHA256, prk);
+    let len: &[u8] = &len.to_be_bytes();
+    mac(&key, [len, VERSION, suite, label].iter().chain(info).chain([&FIRST_BLOCK]))
 }
 
-fn output(tag: &hmac::Tag) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(tag.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+/// HMAC of the parts. What goes in and what comes out may be secret: neither is left behind, as it would be by a
+/// context, whose tag is not wiped.
+fn mac<'a>(key: &hmac::Key, parts: impl Iterator<Item = &'a &'a [u8]> + Clone) -> Zeroizing<[u8; 32]> {
+    // Grown, it would leave copies behind.
+    let mut message = Zeroizing::new(Vec::with_capacity(parts.clone().map(|part| part.len()).sum()));
+    parts.for_each(|part| message.extend_from_slice(part));
+    let mut output = Zeroizing::new([0; 32]);
+    hmac::sign_to_buffer(key, &message, output.as_mut_slice()).expect("SHA-256 has 32 bytes");
+    output
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! A coordinator with a key, batches of made-up reports, and jobs over them.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod postgres;
+pub(crate) mod service;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,5 +1,6 @@
 //! `ascribe collector`: a reporting origin, from its campaigns file to batches and estimates.
 
+mod password;
 mod serve;
 
 use std::io::Write;
@@ -36,6 +37,7 @@ enum Command {
     Batch(BatchArgs),
     Estimates(StoreArgs),
     Backup(BackupArgs),
+    Password(password::Args),
 }
 
 /// Say what a campaigns file will measure and how well, and what does not fit.
@@ -138,6 +140,7 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         Command::Tags(args) => tags(&args, output),
         Command::Batch(args) => batch(&args, output),
         Command::Estimates(args) => print_estimates(&args, output),
+        Command::Password(args) => password::run(&args, output),
         Command::Backup(args) => {
             args.store.store.backup(&args.copy)?;
             Ok(Verdict::Passed)

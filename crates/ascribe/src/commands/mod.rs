@@ -1,6 +1,7 @@
 //! The commands, one module each: `Args` says what can be asked, `run` does it.
 
 mod aggregate;
+mod aggregation;
 mod browser;
 mod browser_options;
 mod budget;
@@ -8,6 +9,7 @@ mod collector;
 mod completions;
 mod man;
 mod privacy;
+mod serving;
 mod simulate;
 mod validate;
 mod visit;
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Privacy(privacy::Args),
     Collector(collector::Args),
     Aggregate(aggregate::Args),
+    Aggregation(aggregation::Args),
     Budget(budget::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -49,6 +52,7 @@ impl Command {
             Self::Privacy(args) => privacy::run(args, output),
             Self::Collector(args) => collector::run(args, output),
             Self::Aggregate(args) => aggregate::run(args, output),
+            Self::Aggregation(args) => aggregation::run(args, output),
             Self::Budget(args) => budget::run(args, output),
             Self::Completions(args) => completions::run(args, output),
             Self::Man(args) => man::run(args, output),

@@ -47,7 +47,7 @@ impl BatchPlace {
 /// The folder of a batch: API, destination, when its period begins, and its number.
 ///
 /// The number alone would tell batches apart; the rest is for people and for prefixes.
-pub(super) fn folder(batch: &Batch) -> Path {
+pub(crate) fn folder(batch: &Batch) -> Path {
     let key = &batch.key;
     let start = time(key.period_start);
     let destination = key.destination.split_once("://").map_or(&*key.destination, |(_, host)| host);

@@ -8,7 +8,7 @@ use super::{
     Campaigns,
     document::{Field, Problems, Section},
     problem::ConfigProblems,
-    read_campaign, read_conversion, read_scheme,
+    read_campaign, read_conversion, read_dashboard, read_scheme,
 };
 use crate::{
     event_ids::{EventIdField, EventIdLayout, InvalidLayout},
@@ -42,7 +42,10 @@ fn whole(
     let report_header_errors = flag(&mut file, "report_header_errors", true, problems);
     let debug_keys = flag(&mut file, "debug_keys", false, problems);
     let event_ids = event_id_layout(file.section("source_event_id", problems), problems);
-    let (scheme, coordinators) = read_scheme::scheme(file.section("aggregation", problems), problems);
+    let mut aggregation = file.section("aggregation", problems);
+    let service = read_dashboard::service(&mut aggregation, problems);
+    let (scheme, coordinators) = read_scheme::scheme(aggregation, problems);
+    let dashboard = read_dashboard::section(file.section("dashboard", problems), problems);
     let vendor = VendorValues { coordinators, ..VendorValues::default() };
 
     let mut numbers = HashMap::new();
@@ -75,6 +78,8 @@ fn whole(
         scheme: scheme?,
         campaigns: campaigns.into(),
         conversions: conversions.into(),
+        dashboard,
+        service,
         warnings: Vec::new(),
         secrets,
     })

@@ -73,12 +73,21 @@ const MAX_CLIENTS: usize = 200_000;
 
 impl RateLimiter {
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        let interval = Duration::from_secs(1) / per_second.max(1);
+        Self::with_interval(Duration::from_secs(1) / per_second.max(1), burst)
+    }
+
+    /// One each interval in the long run, and so many at once.
+    pub(crate) fn with_interval(interval: Duration, burst: u32) -> Self {
         Self { interval, tolerance: interval * burst.max(1), clients: Mutex::default() }
     }
 
     /// Whether a client may send one more.
     pub(crate) fn allows(&self, client: IpAddr, now: Instant) -> bool {
+        self.wait(client, now).is_none()
+    }
+
+    /// Counts one more, or tells how long to wait until it may come.
+    pub(crate) fn wait(&self, client: IpAddr, now: Instant) -> Option<Duration> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= MAX_CLIENTS {
             clients.retain(|_, due| *due > now);
@@ -88,11 +97,17 @@ impl RateLimiter {
         }
         let due = clients.entry(network(client)).or_insert(now);
         let next = (*due).max(now) + self.interval;
-        let allowed = next.saturating_duration_since(now) <= self.tolerance;
-        if allowed {
+        let too_soon = next.saturating_duration_since(now).checked_sub(self.tolerance);
+        let too_soon = too_soon.filter(|wait| !wait.is_zero());
+        if too_soon.is_none() {
             *due = next;
         }
-        allowed
+        too_soon
+    }
+
+    /// Forgets what a client sent.
+    pub(crate) fn forget(&self, client: IpAddr) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&network(client));
     }
 }
 

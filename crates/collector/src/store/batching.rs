@@ -152,28 +152,8 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub fn unwritten_batches(&mut self) -> Result<Vec<Batch>, StoreError> {
-        let rows = self.0.query(
-            "SELECT id, destination, coordinator, api, version, period_start, period_seconds, late, reports,
-                assigned_at FROM batches WHERE written_at IS NULL ORDER BY id",
-            &[],
-        )?;
-        let batch = |row: &Vec<Cell>| {
-            Ok(Batch {
-                id: integer(row, 0)?,
-                key: BatchKey {
-                    destination: text(row, 1)?,
-                    coordinator: text(row, 2)?,
-                    api: text(row, 3)?,
-                    version: text(row, 4)?,
-                    period_start: integer(row, 5)?,
-                    period_seconds: integer(row, 6)?,
-                },
-                late: integer(row, 7)?,
-                reports: integer(row, 8)? as u64,
-                assigned_at: Time::from_millis(integer(row, 9)?),
-            })
-        };
-        rows.iter().map(batch).collect()
+        let sql = format!("SELECT {BATCH_COLUMNS} FROM batches WHERE written_at IS NULL ORDER BY id");
+        self.0.query(&sql, &[])?.iter().map(|row| batch(row)).collect()
     }
 
     /// Up to `limit` reports of a batch, after one with the number `after`, in the order of their numbers.
@@ -219,4 +199,25 @@ impl Store {
 
 fn key_cells(key: &BatchKey) -> Vec<Cell> {
     [&key.destination, &key.coordinator, &key.api, &key.version].map(|text| text.as_str().into()).into()
+}
+
+/// What [`batch`] reads, in its order.
+pub(super) const BATCH_COLUMNS: &str =
+    "id, destination, coordinator, api, version, period_start, period_seconds, late, reports, assigned_at";
+
+pub(super) fn batch(row: &[Cell]) -> Result<Batch, StoreError> {
+    Ok(Batch {
+        id: integer(row, 0)?,
+        key: BatchKey {
+            destination: text(row, 1)?,
+            coordinator: text(row, 2)?,
+            api: text(row, 3)?,
+            version: text(row, 4)?,
+            period_start: integer(row, 5)?,
+            period_seconds: integer(row, 6)?,
+        },
+        late: integer(row, 7)?,
+        reports: integer(row, 8)? as u64,
+        assigned_at: Time::from_millis(integer(row, 9)?),
+    })
 }

@@ -1,15 +1,13 @@
-//! What is counted: sources served, event-level reports by campaign, reports by endpoint; and verbose debug
-//! reports to read.
+//! What is counted: sources served, event-level reports by campaign, reports by endpoint.
 
 use ascribe_headers::SourceType;
-use ascribe_reports::{Endpoint, Time};
+use ascribe_reports::Endpoint;
 
 use super::{
     Store, StoreError,
     cell::Cell,
     integer, real,
     reports::{endpoint_number, source_type_number},
-    text,
 };
 
 /// How many sources of one kind were served on a day.
@@ -49,19 +47,6 @@ pub struct EventCount {
     pub trigger_data: u64,
     /// How many.
     pub count: u64,
-}
-
-/// One thing that a verbose debug report told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VerboseReport {
-    /// Its number.
-    pub seq: i64,
-    /// When it was received.
-    pub received_at: Time,
-    /// Its type.
-    pub data_type: String,
-    /// Its body, in JSON.
-    pub body: String,
 }
 
 impl Store {
@@ -155,44 +140,9 @@ impl Store {
         }?;
         rows.first().map_or(Ok(0), |row| integer(row, 0)).map(|count| count as u64)
     }
-
-    /// The latest things that verbose debug reports told, before the one with the number `before`: all, or
-    /// those of a type.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub fn verbose(
-        &mut self,
-        data_type: Option<&str>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<VerboseReport>, StoreError> {
-        let before = Cell::from(before.unwrap_or(i64::MAX));
-        let limit = Cell::from(i64::from(limit));
-        let rows = match data_type {
-            Some(data_type) => self.0.query(
-                "SELECT seq, received_at, type, body FROM verbose_reports WHERE type = $1 AND seq < $2
-                 ORDER BY seq DESC LIMIT $3",
-                &[data_type.into(), before, limit],
-            ),
-            None => self.0.query(
-                "SELECT seq, received_at, type, body FROM verbose_reports WHERE seq < $1 ORDER BY seq DESC LIMIT $2",
-                &[before, limit],
-            ),
-        }?;
-        let report = |row: &Vec<Cell>| {
-            Ok(VerboseReport {
-                seq: integer(row, 0)?,
-                received_at: Time::from_millis(integer(row, 1)?),
-                data_type: text(row, 2)?,
-                body: text(row, 3)?,
-            })
-        };
-        rows.iter().map(report).collect()
-    }
 }
 
-fn source_type(number: i64) -> Result<SourceType, StoreError> {
+pub(super) fn source_type(number: i64) -> Result<SourceType, StoreError> {
     [SourceType::Event, SourceType::Navigation]
         .into_iter()
         .find(|&known| source_type_number(known) == number)

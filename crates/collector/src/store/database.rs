@@ -79,6 +79,9 @@ pub enum StoreError {
         /// The latest that is known.
         known: i64,
     },
+    /// A query took longer than it may.
+    #[error("the database took too long to answer")]
+    TooSlow,
     /// PostgreSQL has better ways than ours.
     #[error("a PostgreSQL database is copied by its own programs, such as pg_dump")]
     NoBackup,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::runtime::Runtime;
-use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
+use tokio_postgres::{Client, Config, NoTls, Row, Statement, error::SqlState, types::ToSql};
 
 use super::{
     cell::Cell,
@@ -21,6 +21,8 @@ pub(crate) struct Postgres {
     runtime: Runtime,
     config: Config,
     connected: Option<Connected>,
+    /// Whether queries that take too long are cancelled.
+    limited: bool,
 }
 
 /// A connection, and the statements that it knows.
@@ -38,9 +40,17 @@ impl Postgres {
         config.connect_timeout(Duration::from_secs(10));
         config.application_name("ascribe-collector");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut database = Self { runtime, config, connected: None };
+        let mut database = Self { runtime, config, connected: None, limited: false };
         transaction(&mut database, true, Self::migrate)?;
         Ok(database)
+    }
+
+    pub(crate) fn limited_to_reading(mut self, patience: Duration) -> Self {
+        let options = self.config.get_options().unwrap_or_default();
+        let millis = patience.as_millis();
+        let options = format!("{options} -c statement_timeout={millis} -c default_transaction_read_only=on");
+        self.config.options(options.trim_start());
+        Self { connected: None, limited: true, ..self }
     }
 
     fn migrate(&mut self) -> Result<(), StoreError> {
@@ -59,7 +69,8 @@ impl Postgres {
         &mut self,
         run: impl AsyncFnOnce(&mut Connected) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
-        let Self { runtime, config, connected } = self;
+        let Self { runtime, config, connected, limited } = self;
+        let limited = *limited;
         let done = runtime.block_on(async {
             let connected = match connected {
                 Some(connected) if !connected.client.is_closed() => connected,
@@ -75,7 +86,12 @@ impl Postgres {
         if done.is_err() && self.connected.as_ref().is_some_and(|connected| connected.client.is_closed()) {
             self.connected = None;
         }
-        Ok(done?)
+        match done {
+            Err(error) if limited && error.code() == Some(&SqlState::QUERY_CANCELED) => {
+                Err(StoreError::TooSlow)
+            }
+            done => Ok(done?),
+        }
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {

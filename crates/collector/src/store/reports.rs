@@ -35,7 +35,12 @@ pub enum ReportBody {
     /// An aggregatable report of either kind, or a debug copy.
     Aggregatable(ReceivedAggregatableReport),
     /// A verbose debug report.
-    Verbose(ReceivedVerboseDebugReport),
+    Verbose {
+        /// As received.
+        report: ReceivedVerboseDebugReport,
+        /// Of each thing that it tells, the campaign's number, if it names a source event ID with a right tag.
+        campaigns: Box<[Option<u64>]>,
+    },
 }
 
 impl Store {
@@ -54,7 +59,9 @@ impl Store {
                     events.push(index, event_row(report, body, *campaign));
                 }
                 ReportBody::Aggregatable(body) => aggregatable.push(index, aggregatable_row(report, body)),
-                ReportBody::Verbose(body) => verbose.extend(verbose_rows(report, body)),
+                ReportBody::Verbose { report: body, campaigns } => {
+                    verbose.extend(verbose_rows(report, body, campaigns));
+                }
             }
         }
         self.transaction(false, |database| {
@@ -168,9 +175,35 @@ fn aggregatable_row(report: &NewReport, body: &ReceivedAggregatableReport) -> Ve
 fn verbose_rows<'r>(
     report: &'r NewReport,
     body: &'r ReceivedVerboseDebugReport,
+    campaigns: &'r [Option<u64>],
 ) -> impl Iterator<Item = Vec<Cell>> + 'r {
-    body.data.iter().map(|data| {
+    let campaigns = campaigns.iter().copied().chain(std::iter::repeat(None));
+    body.data.iter().zip(campaigns).map(|(data, campaign)| {
         let body = serde_json::Value::Object(data.body.clone()).to_string();
-        vec![report.received_at.as_millis().into(), (*data.data_type).into(), body.as_str().into()]
+        vec![
+            report.received_at.as_millis().into(),
+            (*data.data_type).into(),
+            body.as_str().into(),
+            campaign.into(),
+            destinations(&data.body).as_str().into(),
+            source_event_id(&data.body).into(),
+        ]
     })
+}
+
+/// The source event ID that a verbose debug report's body names.
+pub(crate) fn source_event_id(body: &serde_json::Map<String, serde_json::Value>) -> Option<u64> {
+    body.get("source_event_id")?.as_str()?.parse().ok()
+}
+
+/// The sites that a verbose debug report's body names, with a space between. Databases take no NUL.
+fn destinations(body: &serde_json::Map<String, serde_json::Value>) -> String {
+    let sites = match body.get("attribution_destination") {
+        Some(serde_json::Value::Array(sites)) => sites.as_slice(),
+        Some(site) => std::slice::from_ref(site),
+        None => &[],
+    };
+    let plain = |site: &&str| !site.contains(|c: char| c.is_control() || c == ' ');
+    let sites: Vec<_> = sites.iter().filter_map(serde_json::Value::as_str).filter(plain).take(3).collect();
+    sites.join(" ")
 }

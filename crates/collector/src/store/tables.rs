@@ -58,13 +58,20 @@ pub(crate) const AGGREGATABLE_REPORTS: Table = Table {
 /// What verbose debug reports tell, one thing a row.
 pub(crate) const VERBOSE_REPORTS: Table = Table {
     name: "verbose_reports",
-    columns: &[("received_at", "int8"), ("type", "text"), ("body", "text")],
+    columns: &[
+        ("received_at", "int8"),
+        ("type", "text"),
+        ("body", "text"),
+        ("campaign", "int8"),
+        ("destinations", "text"),
+        ("source_event_id", "int8"),
+    ],
     key: &[],
 };
 
 /// The schema, as the statements that lead from each version to the next.
 pub(crate) fn migrations(dialect: Dialect) -> Vec<String> {
-    vec![first(dialect)]
+    vec![first(dialect), second(dialect)]
 }
 
 /// What the two databases call differently.
@@ -155,6 +162,26 @@ CREATE TABLE served_sources (
     count {integer} NOT NULL,
     PRIMARY KEY (campaign, source_type, reports, trigger_data, windows, epsilon, day)
 );
+"
+    )
+}
+
+/// What people look for. Estimates count all event-level reports: in the index, without the table. Verbose reports that were stored before it are found by type and time alone.
+fn second(dialect: Dialect) -> String {
+    let integer = match dialect {
+        Dialect::Sqlite => "INTEGER",
+        Dialect::Postgres => "BIGINT",
+    };
+    format!(
+        "
+ALTER TABLE verbose_reports ADD COLUMN campaign {integer};
+ALTER TABLE verbose_reports ADD COLUMN destinations TEXT NOT NULL DEFAULT '';
+ALTER TABLE verbose_reports ADD COLUMN source_event_id {integer};
+CREATE INDEX verbose_reports_by_type ON verbose_reports (type, seq);
+CREATE INDEX verbose_reports_received ON verbose_reports (received_at, type);
+CREATE INDEX event_reports_counted ON event_reports (endpoint, campaign, source_type, rate, trigger_data);
+CREATE INDEX event_reports_received ON event_reports (received_at, endpoint);
+CREATE INDEX aggregatable_reports_received ON aggregatable_reports (received_at, endpoint);
 "
     )
 }

@@ -78,6 +78,21 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
+/// TLS for `localhost`, and the certificate to trust.
+pub(crate) fn tls() -> (std::sync::Arc<rustls::ServerConfig>, Vec<u8>) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (std::sync::Arc::new(config), certified.cert.der().to_vec())
+}
+
 /// A PostgreSQL server of its own, in a temporary directory; it ends when dropped.
 pub(crate) struct Server {
     bin: PathBuf,
@@ -220,6 +235,9 @@ pub(crate) fn verbose(body: &str) -> NewReport {
     NewReport {
         endpoint: Endpoint::VerboseDebug,
         received_at: Time::from_secs(1_700_000_000),
-        body: ReportBody::Verbose(ReceivedVerboseDebugReport::parse(body.as_bytes()).unwrap()),
+        body: ReportBody::Verbose {
+            report: ReceivedVerboseDebugReport::parse(body.as_bytes()).unwrap(),
+            campaigns: Box::default(),
+        },
     }
 }

@@ -1,29 +1,28 @@
 //! `ascribe collector serve`.
 
-use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use ascribe_collector::{
-    Chores, Clock, Collector, Housekeeping, Limits, Overload, Secret, Secrets, StoreLocation,
+    Access, Campaigns, Chores, Clock, Collector, Dashboard, DashboardOptions, Housekeeping, Limits, Overload,
+    Secret, Secrets, ServiceAddress, StoreLocation,
 };
 use clap::ValueEnum;
 use rand::TryRng;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use super::{BatchOptionArgs, Verdict, location, parse};
+use crate::commands::serving::{log, tls, wait_for_end};
 use crate::output::Output;
 
 /// Serve registrations, and receive reports.
 ///
 /// Reports are acknowledged when they are durable. Two listeners: one for the world, over TLS or behind a proxy
-/// that does TLS; one for those who run it, with /health, /ready and /metrics. SIGHUP reads the campaigns file
+/// that does TLS; one for those who run it, with /health, /ready, /metrics and, once the campaigns file says who may
+/// see it, /dashboard/. SIGHUP reads the campaigns file
 /// again; SIGTERM and Ctrl-C end it once all that was received is stored.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -41,6 +40,11 @@ pub(super) struct Args {
     /// Where those who run it reach it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     operations: SocketAddr,
+
+    /// Serve those who run it over TLS too, with the same certificate. Without, a password that does not stay on
+    /// this machine can be read on its way.
+    #[arg(long, requires = "tls_cert")]
+    operations_tls: bool,
 
     /// A SQLite file, or the URL of a PostgreSQL database.
     #[arg(long, value_name = "FILE|URL", default_value = "reports.db", value_parser = location)]
@@ -103,9 +107,10 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         tracing::warn!(misfit, "what the campaigns file says does not fit");
     }
     let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+        (Some(certificate), Some(key)) => Some(tls(certificate, key, &["h2", "http/1.1"])?),
         _ => None,
     };
+    let dashboard = dashboard_options(&args, &campaigns)?;
     let limits = Limits {
         client_address_header: args
             .client_address_header
@@ -129,6 +134,10 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         anyhow::Ok((bind(args.listen).await?, bind(args.operations).await?))
     })?;
     let collector = Collector::start(campaigns, args.store.clone(), limits, Clock::system())?;
+    let mut operations_routes = collector.operations_routes();
+    if let Some(options) = dashboard {
+        operations_routes = operations_routes.merge(Dashboard::new(&collector, options)?.routes());
+    }
     let chores = Chores { every: CHORES_EVERY, batcher, keep_days: args.keep_days, clock: Clock::system() };
     let housekeeping = Housekeeping::start(chores, args.store.clone(), runtime.handle().clone())?;
     writeln!(output, "serving on {}, operations on {}", public.local_addr()?, operations.local_addr()?)?;
@@ -144,8 +153,8 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
             Err(error) => tracing::error!(%error, "the campaigns file is wrong: the one before stays in use"),
         };
         tokio::join!(
-            collector.serve(public, collector.public_routes(), tls, until(ended.clone())),
-            collector.serve(operations, collector.operations_routes(), None, until(ended)),
+            collector.serve(public, collector.public_routes(), tls.clone(), until(ended.clone())),
+            collector.serve(operations, operations_routes, tls.filter(|_| args.operations_tls), until(ended)),
             async {
                 wait_for_end(reload).await;
                 tracing::info!("ending");
@@ -159,15 +168,36 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Lines of JSON for machines, text for people; RUST_LOG says how much.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // There is one already in tests alone.
-    let _ = match std::io::stderr().is_terminal() {
-        true => log.try_init(),
-        false => log.json().try_init(),
-    };
+/// Who may see the dashboard, by the campaigns file; nobody, if it does not say. Its paths begin where it is.
+fn dashboard_options(args: &Args, campaigns: &Campaigns) -> anyhow::Result<Option<DashboardOptions>> {
+    let beside = |path: &Path| args.file.parent().unwrap_or(Path::new("")).join(path);
+    let section = &campaigns.dashboard;
+    let mut access = Access::new(section.password_hash.clone());
+    if let Some(file) = &section.token_file {
+        access = access.with_token_file(&beside(file)).context("dashboard.token_file")?;
+    }
+    if !access.is_possible() {
+        tracing::info!(
+            "the dashboard is off: to turn it on, append what `ascribe collector password` prints to the campaigns file"
+        );
+        return Ok(None);
+    }
+    let readable = !args.operations_tls && !args.operations.ip().is_loopback();
+    if readable && section.origin.as_ref().is_none_or(|origin| origin.scheme() != "https") {
+        tracing::warn!(
+            "the dashboard's password can be read on its way: use --operations-tls, or a proxy with TLS"
+        );
+    }
+    let service = campaigns
+        .service
+        .clone()
+        .map(|service| ServiceAddress { token_file: beside(&service.token_file), ..service });
+    Ok(Some(DashboardOptions {
+        service,
+        origin: section.origin.clone(),
+        over_tls: args.operations_tls,
+        ..DashboardOptions::new(access, args.store.clone())
+    }))
 }
 
 fn secrets(args: &Args) -> anyhow::Result<Secrets> {
@@ -178,41 +208,4 @@ fn secrets(args: &Args) -> anyhow::Result<Secrets> {
     let current = Secret::read_or_create(&files[0], fresh)?;
     let previous = files[1..].iter().map(|file| Secret::read(file)).collect::<Result<Vec<_>, _>>()?;
     Ok(Secrets::new(current, previous))
-}
-
-fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("reading {}", certificate.display()))?;
-    ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("reading {}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-/// Until SIGTERM or Ctrl-C; calls `reload` at each SIGHUP.
-#[cfg(unix)]
-fn wait_for_end(reload: impl Fn()) -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    async move {
-        let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-        let (Ok(mut terminate), Ok(mut hangup)) = signals else { return drop(tokio::signal::ctrl_c().await) };
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-                _ = hangup.recv() => reload(),
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn wait_for_end(_reload: impl Fn()) -> impl Future<Output = ()> {
-    async { drop(tokio::signal::ctrl_c().await) }
 }
