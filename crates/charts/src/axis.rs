@@ -104,8 +104,10 @@ pub(crate) fn calendar(from: f64, to: f64) -> DateTimeAxis {
     const DAY: f64 = 24.0 * HOUR;
     let steps = |size: f64| ((to - from) / size / 5.0).ceil().max(1.0) as usize;
     match to - from {
-        span if span < 5.0 * 60.0 => DateTimeAxis { format: "%H:%M:%S".into(), ..DateTimeAxis::auto(0.0, 1.0) }
-            .with_step(steps(1.0).next_multiple_of(10).min(60)),
+        span if span < 5.0 * 60.0 => {
+            DateTimeAxis { format: "%H:%M:%S".into(), ..DateTimeAxis::auto(0.0, 1.0) }
+                .with_step(steps(1.0).next_multiple_of(10).min(60))
+        }
         span if span < 5.0 * HOUR => DateTimeAxis::minutes("%H:%M").with_step(match steps(60.0) {
             1 => 1,
             2..=5 => 5,

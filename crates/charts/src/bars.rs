@@ -72,7 +72,8 @@ impl BarChart {
         let mut plot = BarPlot::new().with_width(FILLED).with_horizontal(horizontal);
         let (mut whiskers, mut truths) = (Vec::new(), Vec::new());
         // The first group is to be on top, where an axis has its last.
-        let in_order: Vec<&Bar> = if horizontal { bars.iter().rev().collect() } else { bars.iter().collect() };
+        let in_order: Vec<&Bar> =
+            if horizontal { bars.iter().rev().collect() } else { bars.iter().collect() };
         for (group, bar) in in_order.into_iter().enumerate() {
             let mut drawn = Vec::new();
             for place in 0..in_group {
@@ -80,8 +81,11 @@ impl BarChart {
                 let value = bar.values.get(series).copied().unwrap_or_default();
                 let end = if axis.shows(value.value) { value.value } else { 0.0 };
                 drawn.push((end, colours::of_series(series)));
-                let centre = (group + 1) as f64 - FILLED / 2.0 + FILLED / in_group as f64 * (place as f64 + 0.5);
-                if let Some((low, high)) = value.interval.filter(|(low, high)| axis.shows(*low) && axis.shows(*high)) {
+                let centre =
+                    (group + 1) as f64 - FILLED / 2.0 + FILLED / in_group as f64 * (place as f64 + 0.5);
+                if let Some((low, high)) =
+                    value.interval.filter(|(low, high)| axis.shows(*low) && axis.shows(*high))
+                {
                     whiskers.push((centre, low.min(high), high.max(low)));
                 }
                 if let Some(truth) = value.truth.filter(|truth| axis.shows(*truth)) {
@@ -97,7 +101,11 @@ impl BarChart {
             let points = whiskers.iter().map(|(along, low, high)| at((*along, (low + high) / 2.0)));
             let halves: Vec<f64> = whiskers.iter().map(|(_, low, high)| (high - low) / 2.0).collect();
             let marks = ScatterPlot::new().with_data(points).with_color(colours::INK).with_size(0.0);
-            plots.push(Plot::Scatter(if horizontal { marks.with_x_err(halves) } else { marks.with_y_err(halves) }));
+            plots.push(Plot::Scatter(if horizontal {
+                marks.with_x_err(halves)
+            } else {
+                marks.with_y_err(halves)
+            }));
         }
         let mut legend: Vec<LegendEntry> = Vec::new();
         if self.series.len() > 1 || !truths.is_empty() {
@@ -124,8 +132,13 @@ impl BarChart {
             ));
         }
 
-        let height = if horizontal { 70.0 + (14 * in_group.min(4) + 10) as f64 * bars.len().max(1) as f64 } else { 260.0 };
-        let (x_label, y_label) = if horizontal { (self.values.label.as_str(), "") } else { ("", self.values.label.as_str()) };
+        let height = if horizontal {
+            100.0 + (14 * in_group.min(4) + 12) as f64 * bars.len().max(1) as f64
+        } else {
+            260.0
+        };
+        let (x_label, y_label) =
+            if horizontal { (self.values.label.as_str(), "") } else { ("", self.values.label.as_str()) };
         let layout = figure::legend(figure::layout(&plots, height, x_label, y_label), legend);
         let layout = if horizontal {
             layout.with_x_tick_format(axis.unit.ticks())

@@ -59,7 +59,8 @@ pub(crate) fn legend(layout: Layout, entries: Vec<LegendEntry>) -> Layout {
 
 /// The SVG of a chart.
 pub(crate) fn svg(words: &Words<'_>, plots: Vec<Plot>, layout: Layout) -> String {
-    let id: String = words.id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    let id: String =
+        words.id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
     let mut scene = render_multiple(plots, layout);
     scene.background_color = None;
     scene.font_family = None; // the page's

@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn long_text_ends_in_an_ellipsis() {
         assert_eq!(label("four", 4), "four");
-        assert_eq!(label("fives", 4), "fou…");
+        assert_eq!(label("fives", 4), "fiv…");
     }
 
     #[test]

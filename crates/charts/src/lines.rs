@@ -66,17 +66,21 @@ impl LineChart {
         let mut extent = Extent::new();
         for (index, series) in self.series.iter().enumerate() {
             let colour = colours::of_series(index);
-            let points = thinned(series.points.iter().copied().filter(|(x, y)| self.x.shows(*x) && self.y.shows(*y)));
-            let band = thinned(
-                series.band.iter().copied().filter(|(x, low, high)| {
-                    self.x.shows(*x) && self.y.shows(*low) && self.y.shows(*high) && low <= high
-                }),
-            );
+            let points =
+                thinned(series.points.iter().copied().filter(|(x, y)| self.x.shows(*x) && self.y.shows(*y)));
+            let band = thinned(series.band.iter().copied().filter(|(x, low, high)| {
+                self.x.shows(*x) && self.y.shows(*low) && self.y.shows(*high) && low <= high
+            }));
             if !band.is_empty() {
-                band.iter().for_each(|(x, low, high)| { extent.add(*x, *low); extent.add(*x, *high); });
+                band.iter().for_each(|(x, low, high)| {
+                    extent.add(*x, *low);
+                    extent.add(*x, *high);
+                });
                 let at = |of: fn(&(f64, f64, f64)) -> f64| band.iter().map(of).collect::<Vec<f64>>();
                 plots.push(Plot::Band(
-                    BandPlot::new(at(|b| b.0), at(|b| b.1), at(|b| b.2)).with_color(colour).with_opacity(0.25),
+                    BandPlot::new(at(|b| b.0), at(|b| b.1), at(|b| b.2))
+                        .with_color(colour)
+                        .with_opacity(0.25),
                 ));
             }
             points.iter().for_each(|(x, y)| extent.add(*x, *y));
@@ -84,11 +88,10 @@ impl LineChart {
                 points.first().iter().for_each(|(x, _)| extent.add(*x, 0.0));
             }
             let dashes = dashes(index);
-            let mut line = LinePlot::new()
-                .with_data(points)
-                .with_color(colour)
-                .with_stroke_width(2.0)
-                .with_line_style(dashes.map_or(LineStyle::Solid, |dashes| LineStyle::Custom(dashes.into())));
+            let mut line =
+                LinePlot::new().with_data(points).with_color(colour).with_stroke_width(2.0).with_line_style(
+                    dashes.map_or(LineStyle::Solid, |dashes| LineStyle::Custom(dashes.into())),
+                );
             match series.shape {
                 Shape::Line => {}
                 Shape::Steps => line = line.with_step(),
