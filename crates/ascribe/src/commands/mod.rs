@@ -6,8 +6,11 @@ mod browser_options;
 mod budget;
 mod collector;
 mod completions;
+mod coordinator;
 mod man;
+mod passphrase;
 mod privacy;
+mod server;
 mod simulate;
 mod validate;
 mod visit;
@@ -33,6 +36,7 @@ pub(crate) enum Command {
     Validate(validate::Args),
     Privacy(privacy::Args),
     Collector(collector::Args),
+    Coordinator(coordinator::Args),
     Aggregate(aggregate::Args),
     Budget(budget::Args),
     Completions(completions::Args),
@@ -48,6 +52,7 @@ impl Command {
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
             Self::Collector(args) => collector::run(args, output),
+            Self::Coordinator(args) => coordinator::run(args, output),
             Self::Aggregate(args) => aggregate::run(args, output),
             Self::Budget(args) => budget::run(args, output),
             Self::Completions(args) => completions::run(args, output),

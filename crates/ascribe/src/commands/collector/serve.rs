@@ -1,24 +1,20 @@
 //! `ascribe collector serve`.
 
-use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use ascribe_collector::{
     Chores, Clock, Collector, Housekeeping, Limits, Overload, Secret, Secrets, StoreLocation,
 };
 use clap::ValueEnum;
 use rand::TryRng;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use super::{BatchOptionArgs, Verdict, location, parse};
-use crate::output::Output;
+use crate::{commands::server, output::Output};
 
 /// Serve registrations, and receive reports.
 ///
@@ -51,13 +47,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     secret: Vec<PathBuf>,
 
-    /// The certificate chain, in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-
-    /// Its private key, in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    tls: server::TlsArgs,
 
     /// Where to put batches of aggregatable reports: a folder, or s3://, gs://, az://. None are made without.
     #[arg(long, value_name = "PLACE")]
@@ -94,7 +85,7 @@ enum OverloadArg {
 const CHORES_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
-    log();
+    server::log();
     // Object stores take the default one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let secrets = secrets(&args)?;
@@ -102,10 +93,7 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     for misfit in campaigns.check().misfits {
         tracing::warn!(misfit, "what the campaigns file says does not fit");
     }
-    let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
-        _ => None,
-    };
+    let tls = args.tls.config()?;
     let limits = Limits {
         client_address_header: args
             .client_address_header
@@ -147,7 +135,7 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
             collector.serve(public, collector.public_routes(), tls, until(ended.clone())),
             collector.serve(operations, collector.operations_routes(), None, until(ended)),
             async {
-                wait_for_end(reload).await;
+                server::wait_for_end(reload).await;
                 tracing::info!("ending");
                 drop(end);
             },
@@ -159,17 +147,6 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Lines of JSON for machines, text for people; RUST_LOG says how much.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // There is one already in tests alone.
-    let _ = match std::io::stderr().is_terminal() {
-        true => log.try_init(),
-        false => log.json().try_init(),
-    };
-}
-
 fn secrets(args: &Args) -> anyhow::Result<Secrets> {
     let default = [args.file.with_extension("secret")];
     let files = if args.secret.is_empty() { &default[..] } else { &args.secret };
@@ -178,41 +155,4 @@ fn secrets(args: &Args) -> anyhow::Result<Secrets> {
     let current = Secret::read_or_create(&files[0], fresh)?;
     let previous = files[1..].iter().map(|file| Secret::read(file)).collect::<Result<Vec<_>, _>>()?;
     Ok(Secrets::new(current, previous))
-}
-
-fn tls(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("reading {}", certificate.display()))?;
-    ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("reading {}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-/// Until SIGTERM or Ctrl-C; calls `reload` at each SIGHUP.
-#[cfg(unix)]
-fn wait_for_end(reload: impl Fn()) -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    async move {
-        let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-        let (Ok(mut terminate), Ok(mut hangup)) = signals else { return drop(tokio::signal::ctrl_c().await) };
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-                _ = hangup.recv() => reload(),
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn wait_for_end(_reload: impl Fn()) -> impl Future<Output = ()> {
-    async { drop(tokio::signal::ctrl_c().await) }
 }
