@@ -7,6 +7,7 @@ mod budget;
 mod collector;
 mod completions;
 mod coordinator;
+mod demo;
 mod man;
 mod passphrase;
 mod privacy;
@@ -30,6 +31,7 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Args),
     Browser(browser::Args),
     Visit(visit::Args),
     Simulate(simulate::Args),
@@ -46,6 +48,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
+            Self::Demo(args) => demo::run(args, output),
             Self::Browser(args) => browser::run(args, output),
             Self::Visit(args) => visit::run(args, output),
             Self::Simulate(args) => simulate::run(args, output),
