@@ -61,7 +61,7 @@ fn open_decode_and_check(bencher: Bencher) {
 /// The same with the portable opening.
 #[divan::bench]
 fn portable_open_and_decode(bencher: Bencher) {
-    let (key, records) = (key().private(), records());
+    let (key, records) = (key().private().unwrap(), records());
     bencher.counter(ItemsCount::new(REPORTS)).bench(|| {
         for record in &records {
             let plaintext = key.open(&record.shared_info, &record.payload).expect("sealed to this key");

@@ -93,7 +93,7 @@ pub use error_counter::{ErrorCount, ErrorCounter, ErrorCounts, ReportErrors};
 pub use explain::{ExplainError, Explanation, UnitOfBatch, explain};
 pub use input::{InputError, read_sealed_reports};
 pub use job::{InvalidParameter, JobParameters};
-pub use keys::{KeyError, KeyFile, Keyring};
+pub use keys::{KeyError, KeyFile, Keyring, Passphrase, Published, key_files};
 pub use noise::NoRandomness;
 pub use open::{OpenedReport, Opener, Payloads};
 pub use output::{OutputError, OutputFormat, OutputPlace};

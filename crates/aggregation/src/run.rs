@@ -13,8 +13,8 @@ use std::{ops::ControlFlow, path::PathBuf};
 use ascribe_reports::Time;
 use aws_lc_rs::digest;
 
-pub use self::failure::Failure;
 use self::facts::{Facts, Others};
+pub use self::failure::Failure;
 use crate::{
     Blob, Checks, ErrorCounts, InputError, JobParameters, Keyring, Location, Opener, OutputPlace, Payloads,
     Progress, Reporter, ResultInfo, ReturnCode, Storage,

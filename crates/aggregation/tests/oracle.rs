@@ -33,7 +33,7 @@ proptest! {
         if change_info {
             record.shared_info = record.shared_info.replace("1.0", "1.1");
         }
-        let portable = key().private().open(&record.shared_info, &record.payload);
+        let portable = key().private().unwrap().open(&record.shared_info, &record.payload);
         let expected = portable.ok().and_then(|plaintext| Payload::parse(&plaintext).ok());
         let opened = opener().open(&[record]).remove(0).ok();
         prop_assert_eq!(opened.map(|report| report.contributions), expected.map(|payload| payload.contributions));

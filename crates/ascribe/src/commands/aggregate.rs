@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use ascribe_aggregation::{
-    Counts, Discovery, Job, JobParameters, Keyring, Location, Outcome, OutputFormat, OutputPlace, Progress,
-    Protection, Recovered, Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
+    Counts, Discovery, Job, JobParameters, KeyError, Keyring, Location, Outcome, OutputFormat, OutputPlace,
+    Progress, Protection, Recovered, Reporter, ReturnCode, Storage, TestSwitches, recover, run as run_job,
 };
 use ascribe_privacy::Epsilon;
 use clap::ValueEnum;
@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::budget::{LedgerArgs, now};
+use super::passphrase::PassphraseArgs;
 use crate::output::{FAINT, GOOD, Output, WARNING};
 
 /// Sum encrypted reports by bucket, add noise, and write a summary.
@@ -60,6 +61,9 @@ pub(crate) struct Args {
     /// The directory with the coordinator's private keys
     #[arg(long, required_unless_present_any = ["clear_payloads", "no_noise", "skip_domain"], value_name = "DIR")]
     keys: Option<PathBuf>,
+
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 
     /// Aggregate the reports of all origins of this site
     #[arg(long, conflicts_with = "attribution_report_to", value_name = "SITE")]
@@ -148,7 +152,10 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         anstream::eprintln!("{WARNING}not private:{WARNING:#} a test, which spends no budget");
         return show(&outcome, output);
     };
-    let keys = Keyring::read(keys)?;
+    let keys = match Keyring::read(keys) {
+        Err(KeyError::Locked { .. }) => Keyring::read_with(keys, Some(&args.passphrase.get()?))?,
+        read => read?,
+    };
     let mut ledger = args.ledger.open()?;
     let staging = args.ledger.staging()?;
 

@@ -7,7 +7,10 @@ mod browser_options;
 mod budget;
 mod collector;
 mod completions;
+mod coordinator;
+mod demo;
 mod man;
+mod passphrase;
 mod privacy;
 mod serving;
 mod simulate;
@@ -29,12 +32,14 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Args),
     Browser(browser::Args),
     Visit(visit::Args),
     Simulate(simulate::Args),
     Validate(validate::Args),
     Privacy(privacy::Args),
     Collector(collector::Args),
+    Coordinator(coordinator::Args),
     Aggregate(aggregate::Args),
     Aggregation(aggregation::Args),
     Budget(budget::Args),
@@ -45,12 +50,14 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &mut Output) -> anyhow::Result<Verdict> {
         match self {
+            Self::Demo(args) => demo::run(args, output),
             Self::Browser(args) => browser::run(args, output),
             Self::Visit(args) => visit::run(args, output),
             Self::Simulate(args) => simulate::run(args, output),
             Self::Validate(args) => validate::run(args, output),
             Self::Privacy(args) => privacy::run(args, output),
             Self::Collector(args) => collector::run(args, output),
+            Self::Coordinator(args) => coordinator::run(args, output),
             Self::Aggregate(args) => aggregate::run(args, output),
             Self::Aggregation(args) => aggregation::run(args, output),
             Self::Budget(args) => budget::run(args, output),

@@ -2,12 +2,33 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tracing_subscriber::EnvFilter;
+
+/// How to do TLS; without, a proxy does.
+#[derive(Debug, clap::Args)]
+pub(super) struct TlsArgs {
+    /// The certificate chain, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    pub(super) fn config(&self) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => tls(certificate, key, &["h2", "http/1.1"]).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
 
 /// Lines of JSON for machines, text for people; RUST_LOG says how much.
 pub(super) fn log() {

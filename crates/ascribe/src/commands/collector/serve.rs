@@ -15,7 +15,7 @@ use rand::TryRng;
 use tokio::net::TcpListener;
 
 use super::{BatchOptionArgs, Verdict, location, parse};
-use crate::commands::serving::{log, tls, wait_for_end};
+use crate::commands::serving::{TlsArgs, log, wait_for_end};
 use crate::output::Output;
 
 /// Serve registrations, and receive reports.
@@ -55,13 +55,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     secret: Vec<PathBuf>,
 
-    /// The certificate chain, in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-
-    /// Its private key, in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
 
     /// Where to put batches of aggregatable reports: a folder, or s3://, gs://, az://. None are made without.
     #[arg(long, value_name = "PLACE")]
@@ -106,10 +101,7 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
     for misfit in campaigns.check().misfits {
         tracing::warn!(misfit, "what the campaigns file says does not fit");
     }
-    let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls(certificate, key, &["h2", "http/1.1"])?),
-        _ => None,
-    };
+    let tls = args.tls.config()?;
     let dashboard = dashboard_options(&args, &campaigns)?;
     let limits = Limits {
         client_address_header: args
