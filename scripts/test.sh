@@ -55,7 +55,7 @@ has_wasm() { [[ -d "$(rustc --print sysroot)/lib/rustlib/$wasm" ]]; }
 
 pure_crates_for_wasm() {
     local pure=()
-    for crate in headers privacy reports engine agent; do
+    for crate in headers privacy reports engine agent charts; do
         pure+=(--package "ascribe-$crate")
     done
     cargo check --target "$wasm" "${pure[@]}"
@@ -82,6 +82,7 @@ step "licences, duplicates and origins of dependencies" cargo deny --locked chec
 step "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 step "tests and doctests" cargo test --locked --workspace
 step "the collector's API as it is described" scripts/schemathesis.sh
+step "the cluster" scripts/test-cluster.sh
 step "benches, each once" cargo test --locked --workspace --bench '*'
 step "the example that embeds the engine" cargo run --locked --quiet --package ascribe-engine --example embed
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

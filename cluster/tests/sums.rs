@@ -11,7 +11,7 @@ use support::{Report, World, assert_succeeded, body, now, report, result, write_
 fn batches(world: &World) {
     let spread = |id: u128| {
         let contributions: Vec<_> = (0..u128::from(id as u8 % 7))
-            .map(|n| ((id * 31 + n) % 97 << (n * 20), (id % 1000) as u32, (n % 3) as u64))
+            .map(|n| (((id * 31 + n) % 97) << (n * 20), (id % 1000) as u32, (n % 3) as u64))
             .chain([(0, 0, 0), (5, 0, 0)])
             .collect();
         report(id, &contributions)

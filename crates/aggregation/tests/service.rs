@@ -1,12 +1,14 @@
 //! The job API, as its clients see it.
 
 mod common;
+#[path = "service/server.rs"]
+mod server;
 
 use std::{fs, sync::Arc};
 
 use ascribe_aggregation::{Ledger, Service, SqliteLedger};
-use common::service::{Running, TOKEN, config, report, request, world};
 use serde_json::{Value, json};
+use server::{Running, TOKEN, config, report, request, world};
 
 const LEDGER: &str = "ledger.sqlite";
 

@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 pub(crate) mod postgres;
-pub(crate) mod service;
 
 use std::{
     fs,

@@ -13,7 +13,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
-use super::{ORIGIN, Report, World, key};
+use crate::common::{ORIGIN, Report, World, key};
 
 pub(crate) const TOKEN: &str = "a-token-that-nobody-else-knows";
 
