@@ -18,6 +18,7 @@
 //     secret      = 32 hex digits, lower case
 //     eligibility = "none" / "event-source" / "trigger" / "event-source-or-trigger" / "navigation-source"
 //     surface     = "fetch" / "xhr"                    ; the page's own request
+//                 / "fetch-keepalive"                  ; such a fetch that may outlive its page
 //                 / "img" / "script"                   ; background request of such an element
 //                 / "link" / "window"                  ; background request of a followed link, of window.open
 //     n           = 1*16 digit                         ; with "link" and "window": which navigation it belongs to
@@ -240,7 +241,7 @@
     const url = resolve(text, base);
     // Native code refuses credentials in URLs, and would quote the marker in its message.
     if (!url || !isHttp(url)) return undefined;
-    if (surface === 'fetch' && (urlUsername(url) !== '' || urlPassword(url) !== '')) return undefined;
+    if (surface !== 'xhr' && (urlUsername(url) !== '' || urlPassword(url) !== '')) return undefined;
     return unmarked(urlHref(url)) + marker(eligibility, surface);
   };
 
@@ -367,6 +368,7 @@
   const requestUrl = readOf('url');
   const requestBody = readOf('body');
   const requestBodyUsed = readOf('bodyUsed');
+  const requestKeepalive = readOf('keepalive');
   const requestBytes = method(NativeRequest.prototype, 'arrayBuffer');
   const carried = ['method', 'headers', 'mode', 'credentials', 'cache', 'redirect', 'referrer', 'referrerPolicy', 'integrity', 'keepalive', 'signal'];
   const carriers = [];
@@ -392,12 +394,36 @@
     return init;
   };
 
+  const KEEPALIVE = 'fetch-keepalive';
+
+  /**
+   * The member `keepalive` of a RequestInit: undefined without it. It is not read where the page would
+   * notice: what cannot be seen so counts as true, which costs a little time and nothing else.
+   */
+  const keepaliveOf = (init) => {
+    if (!isObject(init)) return undefined;
+    const prototype = getPrototypeOf(init);
+    if (prototype !== null && prototype !== objectPrototype) return true;
+    const member = getOwnPropertyDescriptor(init, 'keepalive');
+    if (!member) return prototype !== null && hasOwn(prototype, 'keepalive') ? true : undefined;
+    if (!hasOwn(member, 'value')) return true;
+    return member.value === undefined ? undefined : !!member.value;
+  };
+
+  /** The eligibility in a marked URL of a request that was not to outlive its page; undefined in others. */
+  const eligibilityOfPlain = (url) => {
+    const at = lastIndexOf(url, PREFIX);
+    if (at < 0) return undefined;
+    const found = exec(/^([a-z-]+)\.fetch$/, slice(url, at + PREFIX.length));
+    return found === null ? undefined : found[1];
+  };
+
   /**
    * The arguments of `fetch` or `new Request`, converted in Web IDL's order, with the eligibility in the URL.
    * `late` is set where that cannot be: a Request whose body is there already would be rebuilt around a
    * stream, which causes a preflight.
    */
-  const prepare = (args, where) => {
+  const prepare = (args, where, outlives) => {
     const init = args.length > 1 ? args[1] : undefined;
     let input = args[0];
     const known = urlOfRequest(input);
@@ -411,13 +437,14 @@
     }
     const rest = args.length > 1 ? [viewOfInit(init)] : [];
     const ready = (first) => (rest.length > 0 ? [first, rest[0]] : [first]);
+    const keepalive = outlives || keepaliveOf(init);
     if (known === undefined) {
-      const url = eligibility && mark(input, baseUrl(), eligibility, 'fetch');
+      const url = eligibility && mark(input, baseUrl(), eligibility, keepalive ? KEEPALIVE : 'fetch');
       return { args: ready(url ?? input) };
     }
-    const late = eligibility ?? weakGet(lateEligibility, input);
+    const late = eligibility ?? weakGet(lateEligibility, input) ?? (keepalive ? eligibilityOfPlain(known) : undefined);
     if (late === undefined || !startsWith(known, 'http')) return { args: ready(input) };
-    const url = unmarked(known) + marker(late, 'fetch');
+    const url = unmarked(known) + marker(late, keepalive ?? requestKeepalive(input) ? KEEPALIVE : 'fetch');
     if (requestBody(input) === null) return { args: ready(construct(NativeRequest, [url, initOf(input)])) };
     return { args: ready(input), late, url };
   };
@@ -428,7 +455,7 @@
       const where = `Failed to execute '${name}' on '${inDocument ? 'Window' : 'WorkerGlobalScope'}': `;
       let prepared;
       try {
-        prepared = prepare(args, where);
+        prepared = prepare(args, where, name === 'fetchLater');
       } catch (error) {
         if (name === 'fetch') return rejected(clean(error, 4));
         throw clean(error, 4);
@@ -459,7 +486,7 @@
       }
       let prepared;
       try {
-        prepared = prepare(args, "Failed to construct 'Request': ");
+        prepared = prepare(args, "Failed to construct 'Request': ", false);
       } catch (error) {
         throw clean(error, 4);
       }
@@ -649,6 +676,7 @@
   const imageCurrentSrc = property('HTMLImageElement', 'currentSrc');
   const imageComplete = property('HTMLImageElement', 'complete');
   const scriptSrc = property('HTMLScriptElement', 'src');
+  const textOf = property('HTMLScriptElement', 'text');
   const isEditable = property('HTMLElement', 'isContentEditable');
   const hrefOf = { __proto__: null, a: property('HTMLAnchorElement', 'href'), area: property('HTMLAreaElement', 'href') };
   const inputType = property('HTMLInputElement', 'type');
@@ -693,12 +721,19 @@
   // ---------------------------------------------------------------------------------------------
 
   let inFlight = 0;
-  let dropped = 0; // since the host was told
+  // Since the host was told: what was dropped, and how many more.
+  let dropped = [];
+  let droppedMore = 0;
+  const MOST_DROPPED = 512;
+  const LONGEST_TOLD = 8192;
 
-  /** Above the limit requests are dropped, not queued, as Chromium did. */
+  /** Above the limit requests are dropped when the attribute is processed, not queued, as Chromium did. */
   const requestInBackground = (url, eligibility, surface, referrerPolicy, n) => {
     if (inFlight >= config.limit) {
-      if (dropped++ === 0) soon();
+      if (dropped.length === 0 && droppedMore === 0) soon();
+      const text = urlHref(url);
+      if (dropped.length >= MOST_DROPPED || text.length > LONGEST_TOLD) droppedMore++;
+      else push(dropped, { __proto__: null, surface, url: withoutFragment(text) });
       return;
     }
     inFlight++;
@@ -725,7 +760,7 @@
   };
 
   // Beyond that all would be dropped; it bounds what a list of a million URLs costs.
-  const MOST_URLS = 2 * config.limit;
+  const MOST_URLS = 1024;
 
   // The tokens are those of the content attribute: the IDL attribute, which the spec splits, is one URL.
   const requestEach = (text, base, eligibility, surface, referrerPolicy, n) =>
@@ -776,8 +811,12 @@
     if (count < MOST_CHANGED) setAdd(changed, element);
   };
   const tellChanged = () => {
-    if (dropped > 0) tell({ __proto__: null, type: 'dropped', count: dropped });
-    dropped = 0;
+    if (dropped.length > 0 || droppedMore > 0) {
+      setPrototypeOf(dropped, null);
+      tell({ __proto__: null, type: 'dropped', requests: dropped, more: droppedMore });
+      dropped = [];
+      droppedMore = 0;
+    }
     if (setSize(changed) === 0) return;
     const images = [];
     const scripts = [];
@@ -1036,8 +1075,19 @@
     tell({ __proto__: null, type: 'begun', n: '' + n, surface });
     return n;
   };
+  /** The number of what happened without user activation. */
+  const INACTIVE = 0;
+  let toldInactive = 0;
+  const MOST_INACTIVE = 64;
+  /** What would have been navigated to as a source, had the user wished it. */
+  const tellInactive = (surface, url) => {
+    if (toldInactive++ < MOST_INACTIVE) tell({ __proto__: null, type: 'inactive', surface, url: withoutFragment(url) });
+  };
   /** `url` is what navigation sources may be registered by, null when nothing of the kind followed. */
-  const tellEnded = (n, url) => tell({ __proto__: null, type: 'ended', n: '' + n, url });
+  const tellEnded = (n, url) => {
+    if (n !== INACTIVE) tell({ __proto__: null, type: 'ended', n: '' + n, url });
+    else if (url !== null) tellInactive('link', url);
+  };
 
   const TAKES_CLICK = { __proto__: null, checkbox: 1, radio: 1, color: 1, file: 1 };
   const SENDS_FORM = { __proto__: null, submit: 1, image: 1, reset: 1 };
@@ -1076,7 +1126,7 @@
     return linkIn(path);
   };
 
-  /** Clicks whose dispatch may still be under way: {event, n, link, active, href, attributionsrc}. */
+  /** Clicks whose dispatch may still be under way: {event, n, link, href, attributionsrc}. */
   let clicks = [];
 
   const clicked = (event) => {
@@ -1090,8 +1140,10 @@
     }
     const isClosed = path.length > 0 && weakHas(closedRoots, path[0]);
     const link = (isClosed && linkInside(event, path[0])) || linkIn(path);
-    if (!isActive() || !(link || isClosed)) return;
-    push(clicks, { event, n: tellBegun('link'), link, href: undefined, attributionsrc: undefined });
+    const active = isActive();
+    // Without activation nothing can be registered, which is told only of links that are to register something.
+    if (active ? !(link || isClosed) : !link || !hasAttribute(link, 'attributionsrc')) return;
+    push(clicks, { event, n: active ? tellBegun('link') : INACTIVE, link, href: undefined, attributionsrc: undefined });
     addListener(scope, 'click', bubbled);
     addListener(scope, 'auxclick', bubbled);
     soon();
@@ -1133,6 +1185,7 @@
     const isLocal = !isHttp(url) || urlOrigin(url) === urlOrigin(resolve(baseOrUrl()));
     if (hasAttribute(link, 'download') && isLocal) return tellEnded(n, null);
     tellEnded(n, urlHref(url));
+    if (n === INACTIVE) return undefined;
     let policy = referrerPolicyOf(link);
     eachToken(toLowerCase(getAttribute(link, 'rel') ?? ''), 64, (token) => {
       if (token === 'noreferrer') policy = 'no-referrer';
@@ -1266,8 +1319,11 @@
         if (active) tellEnded(n, null);
         throw error;
       }
-      if (!active) return opened;
       const url = args[0] === undefined || args[0] === '' ? undefined : resolve(args[0], base);
+      if (!active) {
+        if (url && isHttp(url)) tellInactive('window', urlHref(url));
+        return opened;
+      }
       const isOpen = opened !== null || isSilent;
       tellEnded(n, isOpen && url ? urlHref(url) : null);
       if (!isOpen) return opened;
@@ -1470,6 +1526,25 @@
     arm();
     flush();
     reconsider();
+    if (readyStateOf(document) === 'interactive') tellSwallowing();
+  };
+
+  // HTML knows no `<script … />`: the markup after it is the script's text, up to the next end tag.
+  const MOST_SWALLOWING = 64;
+  const tellSwallowing = () => {
+    let count = 0;
+    setForEach(sources, (reference) => {
+      const script = deref(reference);
+      if (!script || count >= MOST_SWALLOWING || localName(script) !== 'script' || !hasAttribute(script, 'attributionsrc')) return;
+      if (exec(/^\s*</, textOf(script)) === null || exec(/^\s*<!--/, textOf(script)) !== null) return;
+      count++;
+      let url = scriptSrc(script);
+      eachToken(getAttribute(script, 'attributionsrc'), 1, (token) => {
+        const first = resolve(token, nodeBase(script));
+        if (url === '' && first) url = urlHref(first);
+      });
+      tell({ __proto__: null, type: 'swallowing', url: withoutFragment(url === '' ? documentUrl(document) : url) });
+    });
   };
   arm();
 }

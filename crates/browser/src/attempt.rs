@@ -29,12 +29,19 @@ pub struct Attempt {
     pub eligibility: Eligibility,
     /// The response's headers that are of the API, in the response's order.
     pub headers: Vec<(String, String)>,
-    /// What became of it; `None` when the agent was not asked.
-    pub registration: Option<Registration>,
-    /// What the agent noted of it: the checks that it met, and what chance decided; none when the agent was not asked.
+    /// What became of it, as the agent noted it, with the checks that it met and what chance decided; `None` when the
+    /// agent was not asked.
     pub responded: Option<Responded>,
     /// What is wrong with it.
     pub diagnosis: Vec<Diagnosis>,
+}
+
+impl Attempt {
+    /// What became of it; `None` when the agent was not asked.
+    #[must_use]
+    pub fn registration(&self) -> Option<&Registration> {
+        self.responded.as_ref().map(|responded| &responded.registration)
+    }
 }
 
 /// How a page makes a request.
@@ -80,7 +87,7 @@ impl Surface {
 
 impl Surface {
     /// Whether it is the document of a page or frame.
-    pub(crate) fn is_navigation(self) -> bool {
+    pub(crate) fn is_document(self) -> bool {
         matches!(self, Self::Link | Self::WindowOpen | Self::Navigation)
     }
 }

@@ -55,6 +55,10 @@ pub enum Diagnosis {
         /// How many it may.
         limit: usize,
     },
+    /// A link or window that was to be a navigation source was opened without the user's doing.
+    NavigationWithoutUserActivation,
+    /// The text of a script with `attributionsrc` is markup: its tag was closed as only XML knows it.
+    ScriptNotClosed,
     /// More registrations wait than the host keeps.
     TooManyRegistrations,
     /// The request was eligible, by the page's own wish, and no response registers anything.
@@ -170,6 +174,14 @@ impl fmt::Display for Diagnosis {
             Self::TooManyConcurrentRequests { limit } => write!(
                 f,
                 "the frame has {limit} background requests under way, and may have no more; this one is not sent"
+            ),
+            Self::NavigationWithoutUserActivation => f.write_str(
+                "a script went there without user activation, so that nothing of its attributionsrc counts; let a \
+                 click or a key of the user lead there",
+            ),
+            Self::ScriptNotClosed => f.write_str(
+                "the script's text is markup, which is lost: HTML does not close a script with />; write \
+                 <script …></script>",
             ),
             Self::TooManyRegistrations => {
                 f.write_str("too many registrations wait to be processed; this one is dropped")

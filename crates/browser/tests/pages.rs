@@ -23,7 +23,8 @@ async fn an_opened_window_is_a_navigation_source() {
         let received = world.ads.wait_for("/opened").await.expect("opened");
         assert_eq!(eligible(&received), Some("navigation-source"), "{features}");
         let attempts = world.attempts().await;
-        let sources = attempts.iter().filter(|a| matches!(a.registration, Some(Registration::Source { .. })));
+        let sources =
+            attempts.iter().filter(|a| matches!(a.registration(), Some(Registration::Source { .. })));
         let mut surfaces: Vec<_> = sources.map(|attempt| attempt.surface).collect();
         surfaces.sort_by_key(ToString::to_string);
         match features.contains('=') {
@@ -85,7 +86,7 @@ async fn background_requests_outlive_their_page() {
     world.ads.wait_for("/slow").await.expect("asked for");
     page.close().await.expect("closed");
     let attempt = world.only().await;
-    assert!(matches!(attempt.registration, Some(Registration::Source { .. })), "{attempt:#?}");
+    assert!(matches!(attempt.registration(), Some(Registration::Source { .. })), "{attempt:#?}");
     world.browser.close().await;
 }
 

@@ -33,7 +33,7 @@ async fn images_and_scripts_with_attributionsrc_are_eligible_on_the_wire_and_oth
         assert_eq!(received.header("attribution-reporting-support"), None);
     }
     let registered: Vec<_> =
-        attempts.iter().map(|attempt| (attempt.surface, &attempt.registration)).collect();
+        attempts.iter().map(|attempt| (attempt.surface, attempt.registration())).collect();
     assert!(
         matches!(
             registered[..],
@@ -60,7 +60,7 @@ async fn every_hop_has_the_header_and_may_register() {
     world.ads.reply("/third", Reply::json("{}").header(REGISTER_SOURCE, SOURCE));
     world.open("<img src=https://ads.test/first attributionsrc>").await;
     let attempts = world.attempts().await;
-    let told: Vec<_> = attempts.iter().map(|a| (a.hop, a.url.as_str(), a.registration.is_some())).collect();
+    let told: Vec<_> = attempts.iter().map(|a| (a.hop, a.url.as_str(), a.registration().is_some())).collect();
     assert_eq!(
         told,
         [
@@ -82,7 +82,7 @@ async fn a_plain_pixel_registers_triggers_and_no_sources() {
     let page = world.open("<img src=https://ads.test/trigger>").await;
     let attempt = world.only().await;
     assert_eq!((attempt.surface, attempt.eligibility), (Surface::Subresource, Eligibility::Unset));
-    assert!(matches!(attempt.registration, Some(Registration::Trigger { .. })), "{attempt:?}");
+    assert!(matches!(attempt.registration(), Some(Registration::Trigger { .. })), "{attempt:?}");
 
     page.evaluate("void(new Image().src = 'https://ads.test/source')").await.expect("evaluated");
     let attempt = world.only().await;
@@ -131,7 +131,7 @@ async fn a_followed_link_is_a_navigation_source() {
         }
         let mut registered: Vec<_> = attempts
             .iter()
-            .filter(|attempt| matches!(attempt.registration, Some(Registration::Source { .. })))
+            .filter(|attempt| matches!(attempt.registration(), Some(Registration::Source { .. })))
             .map(|attempt| attempt.surface.to_string())
             .collect();
         registered.sort();
@@ -148,8 +148,8 @@ async fn a_navigation_that_no_eligible_link_led_to_is_none() {
     page.navigation(page.click("a", Click::default())).await.expect("navigated");
     let received = world.news.wait_for("/source").await.expect("received");
     assert_eq!(eligible(&received), None);
-    assert!(world.attempts().await.iter().all(|attempt| attempt.registration.is_none()
-        || matches!(attempt.registration, Some(Registration::Ignored(_)))));
+    assert!(world.attempts().await.iter().all(|attempt| attempt.registration().is_none()
+        || matches!(attempt.registration(), Some(Registration::Ignored(_)))));
     world.browser.close().await;
 }
 
@@ -161,7 +161,7 @@ async fn without_permission_nothing_is_sent_or_registered() {
     let page = world.browser.open(&world.news.url("/")).await.expect("opened");
     let attempts = world.attempts().await;
     assert!(
-        !attempts.is_empty() && attempts.iter().all(|attempt| attempt.registration.is_none()),
+        !attempts.is_empty() && attempts.iter().all(|attempt| attempt.registration().is_none()),
         "{attempts:#?}"
     );
     assert!(
@@ -182,7 +182,7 @@ async fn without_permission_nothing_is_sent_or_registered() {
     let received = world.ads.wait_for("/framed").await.expect("received");
     assert_eq!(eligible(&received), None);
     let attempts = world.attempts().await;
-    assert!(attempts.iter().all(|attempt| attempt.registration.is_none()), "{attempts:#?}");
+    assert!(attempts.iter().all(|attempt| attempt.registration().is_none()), "{attempts:#?}");
     world.browser.close().await;
 }
 
@@ -195,7 +195,7 @@ async fn an_insecure_page_gets_nothing() {
     let received = world.ads.wait_for("/source").await.expect("received");
     assert_eq!(eligible(&received), None);
     let attempts = world.attempts().await;
-    assert!(attempts.iter().all(|attempt| attempt.registration.is_none()), "{attempts:#?}");
+    assert!(attempts.iter().all(|attempt| attempt.registration().is_none()), "{attempts:#?}");
     assert!(attempts.iter().any(|a| a.diagnosis.contains(&Diagnosis::InsecureContext)), "{attempts:#?}");
     world.browser.close().await;
 }

@@ -32,7 +32,7 @@ async fn what_a_service_worker_makes_up_registers_nothing() {
     assert_eq!(status, 200);
     assert!(world.news.received("/made-up").is_empty());
     let attempts = world.attempts().await;
-    assert!(attempts.iter().all(|attempt| attempt.registration.is_none()), "{attempts:#?}");
+    assert!(attempts.iter().all(|attempt| attempt.registration().is_none()), "{attempts:#?}");
 
     page.evaluate(
         "fetch('https://ads.test/source', {mode: 'no-cors', attributionReporting: {eventSourceEligible: true, triggerEligible: true}}).then(() => 1)",
@@ -91,7 +91,7 @@ async fn what_a_service_worker_passes_on_is_eligible_as_its_element_is() {
         .attempts()
         .await
         .iter()
-        .filter(|attempt| matches!(attempt.registration, Some(ascribe_agent::Registration::Source { .. })))
+        .filter(|attempt| matches!(attempt.registration(), Some(ascribe_agent::Registration::Source { .. })))
         .map(|attempt| (attempt.surface.to_string(), attempt.page_url.clone()))
         .collect();
     surfaces.sort();

@@ -12,19 +12,22 @@ use std::{
 };
 
 use ascribe_agent::NavigationId;
+use ascribe_headers::Eligibility;
 use serde::Deserialize;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
 };
 
-use crate::{Surface, cdp::SessionId};
+use crate::{Diagnosis, Surface, cdp::SessionId};
 
 use super::{
     Host,
+    marker::background,
     owner::Owner,
     protocol::{BindingCalled, ExecutionContextCreated, ExecutionContextDestroyed, FrameId},
     questions::{Kind, WORLD},
+    requests::MAX_BACKGROUND,
 };
 
 /// What pages have told.
@@ -64,7 +67,16 @@ enum Message {
     Begun { n: String, surface: String },
     Ended { n: String, url: Option<String> },
     Sources { images: Vec<String>, scripts: Vec<String> },
-    Dropped { count: usize },
+    Dropped { requests: Vec<Dropped>, more: usize },
+    Inactive { surface: String, url: String },
+    Swallowing { url: String },
+}
+
+/// A background request above the limit, which is not sent.
+#[derive(Deserialize)]
+struct Dropped {
+    surface: String,
+    url: String,
 }
 
 /// An outcome is waited for so long; a page that takes longer hangs.
@@ -132,6 +144,11 @@ impl Follows {
     }
 }
 
+/// The surface of a navigation, by the shim's name.
+fn navigation(surface: &str) -> Surface {
+    if surface == "window" { Surface::WindowOpen } else { Surface::Link }
+}
+
 fn without_fragment(url: &str) -> &str {
     url.split_once('#').map_or(url, |(url, _fragment)| url)
 }
@@ -174,18 +191,8 @@ impl Host {
         };
         match message {
             Message::Begun { n, surface } => {
-                let frame = self
-                    .follows()
-                    .worlds
-                    .get(session)
-                    .and_then(|w| w.get(&called.execution_context_id).cloned());
-                let Some(frame) =
-                    frame.or_else(|| self.targets().get(session).map(|target| Arc::clone(&target.id)))
-                else {
-                    return;
-                };
-                let owner = Arc::new(self.owner(&frame, None, None));
-                let surface = if surface == "window" { Surface::WindowOpen } else { Surface::Link };
+                let Some(owner) = self.teller(called, session) else { return };
+                let surface = navigation(&surface);
                 if let Ok(n) = n.parse() {
                     self.follows().begin(n, Begun { owner, surface, at: Instant::now() });
                 }
@@ -200,10 +207,43 @@ impl Host {
                 follows.may_request(session, Kind::Image, images);
                 follows.may_request(session, Kind::Script, scripts);
             }
-            Message::Dropped { count } => {
-                tracing::warn!(count, "a page makes too many background requests at once; they are not sent");
+            Message::Dropped { requests, more } => {
+                let Some(owner) = self.teller(called, session) else { return };
+                if more > 0 {
+                    tracing::warn!(more, "a page makes far too many background requests at once");
+                }
+                for Dropped { surface, url } in requests {
+                    let Some(surface) = background(&surface) else { continue };
+                    let of_navigation =
+                        matches!(surface, Surface::LinkBackground | Surface::WindowOpenBackground);
+                    let eligibility = if of_navigation {
+                        Eligibility::NavigationSource
+                    } else {
+                        Eligibility::EventSourceOrTrigger
+                    };
+                    let why = Diagnosis::TooManyConcurrentRequests { limit: MAX_BACKGROUND };
+                    self.diagnose_unsent(&owner, &url, surface, eligibility, why);
+                }
+            }
+            Message::Inactive { surface, url } => {
+                let Some(owner) = self.teller(called, session) else { return };
+                let (surface, why) = (navigation(&surface), Diagnosis::NavigationWithoutUserActivation);
+                self.diagnose_unsent(&owner, &url, surface, Eligibility::NavigationSource, why);
+            }
+            Message::Swallowing { url } => {
+                let Some(owner) = self.teller(called, session) else { return };
+                let (eligibility, why) = (Eligibility::EventSourceOrTrigger, Diagnosis::ScriptNotClosed);
+                self.diagnose_unsent(&owner, &url, Surface::Script, eligibility, why);
             }
         }
+    }
+
+    /// The document whose shim tells something.
+    fn teller(&self, called: &BindingCalled, session: &SessionId) -> Option<Arc<Owner>> {
+        let frame =
+            self.follows().worlds.get(session).and_then(|w| w.get(&called.execution_context_id).cloned());
+        let frame = frame.or_else(|| self.targets().get(session).map(|target| Arc::clone(&target.id)))?;
+        Some(Arc::new(self.owner(&frame, None, None)))
     }
 
     /// What was followed in a browser context and leads to a URL. A page that hangs is not waited for for long.

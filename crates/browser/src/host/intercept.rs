@@ -29,7 +29,7 @@ use super::{
     protocol::{Header, RequestPaused, ResourceType},
     questions::Kind,
     request::Request,
-    requests::MAX_BACKGROUND,
+    requests::BACKGROUND_BOUND,
 };
 
 /// The process that makes a request says so before the request is held, nearly always; this is waited for it
@@ -152,19 +152,17 @@ impl Host {
         let found = {
             let mut requests = self.requests();
             let request = requests.redirect(&paused.id(), &paused.request.url);
-            request.map(|request| (request.eligibility, request.surface))
+            request.map(|request| (sent(request), request.holds_responses()))
         };
         match found {
-            Some((eligibility, surface)) => {
-                self.go_on(paused, held, sent(surface, eligibility), intercepts(surface))
-            }
+            Some((eligibility, intercept)) => self.go_on(paused, held, eligibility, intercept),
             None => self.go_on(paused, held, None, paused.resource_type == ResourceType::Document),
         }
     }
 
     /// Rule 2.
     fn marked(&self, paused: &RequestPaused, held: Held, owner: Arc<Owner>, marker: Marker) {
-        let Marker { eligibility, surface, navigation } = marker;
+        let Marker { eligibility, surface, outlives, navigation } = marker;
         let barrier = owner.standing.as_ref().err().and_then(super::owner::Barrier::diagnosis);
         if owner.standing.is_err() {
             self.diagnose(&owner, paused, surface, eligibility, barrier.into_iter().collect());
@@ -174,11 +172,12 @@ impl Host {
             return self.go_on(paused, held, None, false);
         }
         if surface.is_background() && self.requests().is_full(&owner.frame) {
-            let too_many = Diagnosis::TooManyConcurrentRequests { limit: MAX_BACKGROUND };
+            let too_many = Diagnosis::TooManyConcurrentRequests { limit: BACKGROUND_BOUND };
             self.diagnose(&owner, paused, surface, eligibility, vec![too_many]);
             return held.refuse();
         }
         let mut request = Request::new(owner, surface, eligibility);
+        request.outlives = outlives;
         request.navigation = navigation.map(NavigationId);
         if let Some(navigation) = request.navigation {
             self.background_request_started(&request.owner, navigation);
@@ -214,15 +213,15 @@ impl Host {
     /// Remembers a request and sends it.
     pub(super) fn track(&self, paused: &RequestPaused, held: Held, mut request: Request) {
         request.blocks_parser = paused.resource_type.blocks_parsers();
-        let (eligibility, surface) = (request.eligibility, request.surface);
-        let (owner, is_told_of) = (Arc::clone(&request.owner), !intercepts(surface));
+        let (eligibility, intercept) = (sent(&request), request.holds_responses());
+        let owner = Arc::clone(&request.owner);
         let displaced = self.requests().begin(&paused.id(), request, &paused.request.url);
         if let Some(displaced) = displaced {
             self.forgotten(&displaced);
         }
-        self.go_on(paused, held, sent(surface, eligibility), intercepts(surface));
+        self.go_on(paused, held, eligibility, intercept);
         // Only now: a page that goes after this takes its requests along.
-        if is_told_of && self.is_gone(&owner) {
+        if !intercept && self.is_gone(&owner) {
             self.ends_soon(paused.id());
         }
     }
@@ -266,13 +265,6 @@ impl Host {
 }
 
 /// What the request says: a navigation that no eligible link led to says nothing, and registers nothing.
-fn sent(surface: Surface, eligibility: Eligibility) -> Option<Eligibility> {
-    (surface != Surface::Navigation).then_some(eligibility)
-}
-
-/// Whether the responses are held too. That costs time, so that it is done only where the events of the page may
-/// not tell all: for documents, whose headers count before they are shown, and for what may outlive its page.
-pub(super) fn intercepts(surface: Surface) -> bool {
-    surface.is_background()
-        || matches!(surface, Surface::Link | Surface::WindowOpen | Surface::Navigation | Surface::Fetch)
+fn sent(request: &Request) -> Option<Eligibility> {
+    (request.surface != Surface::Navigation).then_some(request.eligibility)
 }

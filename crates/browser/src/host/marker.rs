@@ -19,6 +19,8 @@ pub(crate) struct Secret {
 pub(super) struct Marker {
     pub(super) eligibility: Eligibility,
     pub(super) surface: Surface,
+    /// Whether it may outlive its page.
+    pub(super) outlives: bool,
     /// Which followed link, or `window.open`, a background request belongs to.
     pub(super) navigation: Option<u64>,
 }
@@ -50,20 +52,33 @@ impl Secret {
             "navigation-source" => Eligibility::NavigationSource,
             _ => return None,
         };
-        let surface = match parts.next()? {
-            "fetch" => Surface::Fetch,
-            "xhr" => Surface::Xhr,
-            "img" => Surface::ImgBackground,
-            "script" => Surface::ScriptBackground,
-            "link" => Surface::LinkBackground,
-            "window" => Surface::WindowOpenBackground,
-            _ => return None,
+        let (surface, outlives) = match parts.next()? {
+            "fetch" => (Surface::Fetch, false),
+            "fetch-keepalive" => (Surface::Fetch, true),
+            "xhr" => (Surface::Xhr, false),
+            surface => (background(surface)?, true),
         };
         let navigation = parts.next().map(str::parse).transpose().ok()?;
         let of_navigation = matches!(surface, Surface::LinkBackground | Surface::WindowOpenBackground);
         let consistent = of_navigation == navigation.is_some()
             && of_navigation == (eligibility == Eligibility::NavigationSource);
-        (parts.next().is_none() && consistent).then_some(Marker { eligibility, surface, navigation })
+        (parts.next().is_none() && consistent).then_some(Marker {
+            eligibility,
+            surface,
+            outlives,
+            navigation,
+        })
+    }
+}
+
+/// The surface of a background request, by the shim's name of what it belongs to.
+pub(super) fn background(name: &str) -> Option<Surface> {
+    match name {
+        "img" => Some(Surface::ImgBackground),
+        "script" => Some(Surface::ScriptBackground),
+        "link" => Some(Surface::LinkBackground),
+        "window" => Some(Surface::WindowOpenBackground),
+        _ => None,
     }
 }
 
@@ -76,7 +91,12 @@ mod tests {
         let secret = Secret::new();
         let s = secret.as_str();
         assert_eq!(s.len(), 32);
-        let fetch = Marker { eligibility: Eligibility::Trigger, surface: Surface::Fetch, navigation: None };
+        let fetch = Marker {
+            eligibility: Eligibility::Trigger,
+            surface: Surface::Fetch,
+            outlives: false,
+            navigation: None,
+        };
         for fragment in [
             format!("#__ascribe={s}.trigger.fetch"),
             format!("__ascribe={s}.trigger.fetch"),
@@ -85,7 +105,10 @@ mod tests {
         ] {
             assert_eq!(secret.marker(&fragment), Some(fetch), "{fragment}");
         }
+        let keepalive = secret.marker(&format!("#__ascribe={s}.trigger.fetch-keepalive"));
+        assert_eq!(keepalive, Some(Marker { outlives: true, ..fetch }));
         let link = secret.marker(&format!("#__ascribe={s}.navigation-source.link.42")).expect("a marker");
+        assert!(link.outlives);
         assert_eq!((link.surface, link.navigation), (Surface::LinkBackground, Some(42)));
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Owner {
     /// The origin of the top-level page, or why the API is not there.
     pub(super) standing: Result<SuitableOrigin, Barrier>,
     pub(super) fenced: bool,
+    /// Whether it is a shared worker, of whose responses the Network domain tells no headers.
+    pub(super) is_shared_worker: bool,
     /// The navigation, of an eligible link, that landed on the page.
     pub(super) landing: Option<NavigationId>,
 }
@@ -83,6 +85,7 @@ impl Host {
         };
         if let Some((kind, _, url)) = worker {
             owner.session = announced.map(|announced| Arc::clone(&announced.session));
+            owner.is_shared_worker = kind == Kind::SharedWorker;
             if kind == Kind::DedicatedWorker {
                 owner.url = url;
             }
@@ -120,6 +123,7 @@ impl Host {
             url: document.url,
             standing,
             fenced,
+            is_shared_worker: false,
             landing: top.landing,
         })
     }
@@ -139,6 +143,7 @@ fn of_worker(frame: &FrameId, url: Option<&str>) -> Owner {
         url: url.unwrap_or_default().to_owned(),
         standing,
         fenced: false,
+        is_shared_worker: false,
         landing: None,
     }
 }

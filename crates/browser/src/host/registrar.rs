@@ -122,6 +122,41 @@ impl Host {
         eligibility: Eligibility,
         diagnosis: Vec<Diagnosis>,
     ) {
+        self.diagnose_request(owner, paused.id(), &paused.request.url, surface, eligibility, diagnosis);
+    }
+
+    /// A mistake that keeps something from being requested, or from registering anything, told by the page.
+    pub(super) fn diagnose_unsent(
+        &self,
+        owner: &Arc<Owner>,
+        url: &str,
+        surface: Surface,
+        eligibility: Eligibility,
+        diagnosis: Diagnosis,
+    ) {
+        // The agent's queue is not for a page to fill.
+        if self.registrar().is_full() {
+            return;
+        }
+        // Whatever is wrong with the page itself comes first.
+        let diagnosis = match &owner.standing {
+            Ok(_) => Some(diagnosis),
+            Err(barrier) => barrier.diagnosis(),
+        };
+        // A name that no request has, and no other of these.
+        let id = format!("unsent-{:016x}", rand::random::<u64>()).into();
+        self.diagnose_request(owner, id, url, surface, eligibility, diagnosis.into_iter().collect());
+    }
+
+    fn diagnose_request(
+        &self,
+        owner: &Arc<Owner>,
+        request_id: Arc<str>,
+        url: &str,
+        surface: Surface,
+        eligibility: Eligibility,
+        diagnosis: Vec<Diagnosis>,
+    ) {
         if diagnosis.is_empty() {
             return;
         }
@@ -130,9 +165,9 @@ impl Host {
             surface,
             eligibility,
             navigation: None,
-            request_id: paused.id(),
+            request_id,
             hop: 0,
-            url: paused.request.url.clone(),
+            url: url.to_owned(),
             headers: Vec::new(),
             clears_site_data: false,
             in_vain: false,
@@ -174,7 +209,6 @@ impl Host {
                     Ok(responded) => {
                         attempt.time = responded.time;
                         attempt.diagnosis.extend(Diagnosis::of(&responded.registration));
-                        attempt.registration = Some(responded.registration.clone());
                         attempt.responded = Some(responded);
                     }
                     Err(why) => attempt.diagnosis.push(Diagnosis::NotStored { why }),
@@ -277,7 +311,6 @@ impl Answered {
             url: self.url.clone(),
             eligibility: self.eligibility,
             headers: self.headers.clone(),
-            registration: None,
             responded: None,
             diagnosis: Vec::new(),
         }

@@ -20,6 +20,8 @@ pub(super) struct Request {
     pub(super) eligibility: Eligibility,
     /// The navigation that a navigation request is, or that a background request belongs to.
     pub(super) navigation: Option<NavigationId>,
+    /// Whether it may go on when its page is gone, whose events do not tell its responses then.
+    pub(super) outlives: bool,
     /// Whether its document is only supposed.
     pub(super) is_provisional: bool,
     /// Whether its document's parser may wait for it.
@@ -29,6 +31,8 @@ pub(super) struct Request {
     next_headers: usize,
     pub(super) registered_something: bool,
     pub(super) ended: bool,
+    /// Whether it counts among the background requests that are under way.
+    pub(super) counts: bool,
 }
 
 struct Hop {
@@ -43,13 +47,22 @@ impl Request {
             surface,
             eligibility,
             navigation: None,
+            outlives: surface.is_background(),
             is_provisional: false,
             blocks_parser: false,
             hops: Vec::new(),
             next_headers: 0,
             registered_something: false,
             ended: false,
+            counts: surface.is_background(),
         }
+    }
+
+    /// Whether its responses are held too. That costs time, so that it is done only where the events of the page may
+    /// not tell all: for documents, whose headers count before they are shown, for what may outlive its page, and for
+    /// shared workers.
+    pub(super) fn holds_responses(&self) -> bool {
+        self.outlives || self.surface.is_document() || self.owner.is_shared_worker
     }
 
     /// A request for a URL is sent: the first, or where a redirect leads.
@@ -120,6 +133,7 @@ pub(super) mod tests {
             url: String::new(),
             standing: Err(Barrier::Unknown),
             fenced: false,
+            is_shared_worker: false,
             landing: None,
         };
         Request::new(Arc::new(owner), surface, Eligibility::EventSource)

@@ -8,7 +8,6 @@ use std::{
 use ascribe_agent::NavigationId;
 
 use super::{
-    intercept::intercepts,
     owner::Owner,
     protocol::{FrameId, LoaderId},
     request::Request,
@@ -27,8 +26,14 @@ pub(super) struct Requests {
 
 /// More requests than this are not remembered: the oldest are forgotten.
 const MAX_REQUESTS: usize = 10_000;
-/// "30 concurrent attributionsrc requests per frame".
+/// "30 concurrent attributionsrc requests per frame": the shim counts, and drops what is more, when it processes the
+/// attribute.
 pub(super) const MAX_BACKGROUND: usize = 30;
+/// However the shim is made to count, the host lets a frame have no more. That is never less than a page may have:
+/// Chromium counts the requests of frames that still show their first document to the frame around them, and requests
+/// of the document before may be under way.
+pub(super) const BACKGROUND_BOUND: usize = 10 * MAX_BACKGROUND;
+
 impl Requests {
     pub(super) fn get(&mut self, id: &str) -> Option<&mut Request> {
         self.requests.get_mut(id)
@@ -60,14 +65,21 @@ impl Requests {
 
     /// Whether a frame has as many background requests under way as it may.
     pub(super) fn is_full(&self, frame: &FrameId) -> bool {
-        self.background.get(frame).is_some_and(|count| *count >= MAX_BACKGROUND)
+        self.background.get(frame).is_some_and(|count| *count >= BACKGROUND_BOUND)
     }
 
     /// A request has come to its end; true when it had not before. Late headers still find it.
     pub(super) fn end(&mut self, id: &str) -> bool {
         let Some(request) = self.requests.get_mut(id).filter(|request| !request.ended) else { return false };
         request.ended = true;
-        if request.surface.is_background()
+        self.release(id);
+        true
+    }
+
+    /// A request does not count any more among those that a frame may have at once. Its end may still be to come.
+    pub(super) fn release(&mut self, id: &str) {
+        if let Some(request) = self.requests.get_mut(id)
+            && std::mem::replace(&mut request.counts, false)
             && let Some(count) = self.background.get_mut(&request.owner.frame)
         {
             *count -= 1;
@@ -75,7 +87,6 @@ impl Requests {
                 self.background.remove(&request.owner.frame);
             }
         }
-        true
     }
 
     /// Whether a frame's parser may be waiting for a script or style sheet.
@@ -121,7 +132,7 @@ impl Requests {
         let left = |request: &Request| {
             let owner = &request.owner;
             !request.ended
-                && !intercepts(request.surface)
+                && !request.holds_responses()
                 && owner.frame == *frame
                 && (present.is_none() || owner.loader.as_ref() != present)
         };
@@ -132,10 +143,7 @@ impl Requests {
     pub(super) fn of_session(&self, session: &str) -> Vec<Arc<str>> {
         let of_session = |request: &Request| request.owner.session.as_deref() == Some(session);
         let unended = self.requests.iter().filter(|(_, request)| !request.ended && of_session(request));
-        unended
-            .filter(|(_, request)| !request.surface.is_background())
-            .map(|(id, _)| Arc::clone(id))
-            .collect()
+        unended.filter(|(_, request)| !request.outlives).map(|(id, _)| Arc::clone(id)).collect()
     }
 }
 
@@ -145,10 +153,10 @@ mod tests {
     use crate::{Surface, host::request::tests::request};
 
     #[test]
-    fn a_frame_may_have_30_background_requests_at_once() {
+    fn the_background_requests_of_a_frame_are_bounded() {
         let mut requests = Requests::default();
         let frame: FrameId = "frame".into();
-        for n in 0..30 {
+        for n in 0..BACKGROUND_BOUND {
             assert!(!requests.is_full(&frame), "{n}");
             requests.begin(&n.to_string().into(), request(Surface::ImgBackground), "https://ads.example/");
             requests.begin(
@@ -161,6 +169,11 @@ mod tests {
         assert!(!requests.is_full(&"other".into()));
         assert!(requests.end("7") && !requests.end("7"), "it ends once");
         assert!(!requests.is_full(&frame));
+        requests.begin(&"more".into(), request(Surface::ImgBackground), "https://ads.example/");
+        assert!(requests.is_full(&frame));
+        requests.release("8");
+        assert!(!requests.is_full(&frame), "it has failed, if its headers may still come");
+        assert!(requests.end("8") && !requests.is_full(&frame));
     }
 
     #[test]

@@ -60,8 +60,8 @@ impl Host {
     pub(super) fn response_paused(&self, paused: &RequestPaused, held: Held) {
         let id = paused.id();
         let Some(status) = paused.response_status_code else {
-            drop(held);
-            return self.ends_soon(id);
+            self.ends_soon(id);
+            return drop(held);
         };
         let fields: Vec<_> =
             paused.response_headers.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
@@ -74,7 +74,7 @@ impl Host {
             let hop = request.last_hop();
             let coming =
                 ComingDocument { url: paused.request.url.clone(), policy, landing: request.navigation };
-            let is_document = !request.surface.is_background() && request.surface.is_navigation();
+            let is_document = request.surface.is_document();
             (answered(request, &id, hop, fields, is_last), (is_document && is_last).then_some(coming))
         };
         if let Some(coming) = coming {
@@ -121,6 +121,7 @@ impl Host {
 
     /// A request has come to its end, but its headers may still be told.
     pub(super) fn ends_soon(&self, id: Arc<str>) {
+        self.requests().release(&id);
         let host = self.clone();
         self.spawn(async move {
             tokio::time::sleep(LATE_HEADERS).await;

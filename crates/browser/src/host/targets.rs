@@ -14,6 +14,7 @@ use super::{
     Host,
     protocol::{AttachedToTarget, DetachedFromTarget, FrameId, FrameTreeAnswer, LoaderId, TargetInfo},
     questions::WORLD,
+    requests::MAX_BACKGROUND,
 };
 
 /// What is attached to.
@@ -109,10 +110,6 @@ impl Targets {
 }
 
 const SHIM: &str = include_str!("../../shim/shim.js");
-/// The shim drops more background requests at once than this by itself; fewer are for the host to refuse, who says
-/// so.
-const SHIM_LIMIT: usize = 1000;
-
 /// The target's tree of frames has this long to arrive.
 const FRAME_TREE: Duration = Duration::from_secs(10);
 
@@ -197,7 +194,7 @@ impl Host {
     /// The page side of the API.
     fn shim(&self) -> String {
         let secret = self.secret();
-        let config = json!({"secret": secret.as_str(), "binding": secret.binding(), "limit": SHIM_LIMIT});
+        let config = json!({"secret": secret.as_str(), "binding": secret.binding(), "limit": MAX_BACKGROUND});
         self.exempt().unless_exempt(&format!("({SHIM})({config})"))
     }
 
@@ -211,7 +208,8 @@ impl Host {
         let Some(target) = self.targets().sessions.remove(session) else { return };
         self.frames().session_gone(session);
         self.follows().forget(session);
-        for id in self.requests().of_session(session) {
+        let unended = self.requests().of_session(session);
+        for id in unended {
             self.ends_soon(id);
         }
         self.forget_contexts();

@@ -14,7 +14,15 @@ tests![
     a_missing_permission_is_told,
     an_insecure_page_is_told,
     a_missing_user_activation_is_told,
+    a_link_that_only_a_script_follows_is_told,
+    a_window_that_only_a_script_opens_is_told,
+    an_untrustworthy_reporting_origin_is_told,
+    an_invalid_info_header_is_told,
+    an_ignored_os_registration_is_told,
+    a_header_set_by_the_page_is_told,
+    a_script_that_is_not_closed_is_told,
     too_many_background_requests_are_told_and_not_sent,
+    the_thirty_first_element_is_told_until_slots_come_free,
     a_registration_without_mistake_is_not_diagnosed,
 ];
 
@@ -107,6 +115,119 @@ async fn a_missing_user_activation_is_told(stage: Stage) -> Tested {
     page.navigation(page.evaluate("document.links[0].click()")).await?;
     assert!(stage.sources().await.is_empty());
     told(&stage, &url, &["user"]).await
+}
+
+async fn a_link_that_only_a_script_follows_is_told(stage: Stage) -> Tested {
+    // Nothing is registered there, so that no response could tell.
+    stage.shop.reply("/land", Reply::html("landed"));
+    let url = stage.shop.url("/land");
+    let html = format!(
+        r#"<a href="{url}" attributionsrc="{}">buy</a><a href="{}">plain</a>"#,
+        stage.ads.url("/background"),
+        stage.shop.url("/plain")
+    );
+    let page = stage.show(&stage.publisher, &html).await?;
+    page.evaluate("addEventListener('click', event => event.preventDefault(), {once: true})").await?;
+    page.evaluate("document.links[0].click()").await?;
+    page.evaluate("document.links[1].addEventListener('click', event => event.preventDefault())").await?;
+    page.evaluate("document.links[1].click()").await?;
+    assert_eq!(stage.diagnoses_at(&url).await, [""; 0], "it was not followed");
+    page.navigation(page.evaluate("document.links[0].click()")).await?;
+    told(&stage, &url, &["user activation", "attributionsrc"]).await?;
+    assert_eq!(stage.diagnoses_at(&url).await.len(), 1);
+    assert_eq!(stage.diagnoses_at(&stage.shop.url("/plain")).await, [""; 0]);
+    assert!(stage.ads.received("/background").is_empty());
+    Ok(())
+}
+
+async fn a_window_that_only_a_script_opens_is_told(stage: Stage) -> Tested {
+    stage.shop.reply("/land", Reply::html("landed"));
+    let url = stage.shop.url("/land");
+    let page = stage.show(&stage.publisher, "").await?;
+    page.evaluate(&format!("open('{url}', '_blank', 'attributionsrc'), 0")).await?;
+    told(&stage, &url, &["user activation"]).await
+}
+
+async fn an_untrustworthy_reporting_origin_is_told(stage: Stage) -> Tested {
+    stage.shop.no_tls().reply("/land", Reply::html("landed").header(SOURCE, stage.source(1)));
+    let url = stage.shop.plain_url("/land");
+    let page = stage.show(&stage.publisher, &format!(r#"<a href="{url}" attributionsrc>buy</a>"#)).await?;
+    page.navigation(page.click("a", Click::default())).await?;
+    assert!(stage.sources().await.is_empty());
+    told(&stage, &url, &["potentially trustworthy", "HTTPS"]).await
+}
+
+async fn an_invalid_info_header_is_told(stage: Stage) -> Tested {
+    let image = Reply::image().header(SOURCE, stage.source(1));
+    stage.ads.reply("/view", image.header("attribution-reporting-info", "preferred-platform=7"));
+    let url = stage.ads.url("/view");
+    stage.show(&stage.publisher, &format!(r#"<img attributionsrc src="{url}">"#)).await?;
+    stage.ads.wait_for("/view").await?;
+    assert!(stage.sources().await.is_empty());
+    told(&stage, &url, &["Attribution-Reporting-Info is invalid"]).await
+}
+
+async fn an_ignored_os_registration_is_told(stage: Stage) -> Tested {
+    let header = "attribution-reporting-register-os-source";
+    stage.ads.reply("/view", Reply::image().header(header, format!("\"{}\"", stage.ads.url("/os"))));
+    let url = stage.ads.url("/view");
+    stage.show(&stage.publisher, &format!(r#"<img src="{url}">"#)).await?;
+    stage.ads.wait_for("/view").await?;
+    told(&stage, &url, &["Register-OS-Source is ignored"]).await
+}
+
+async fn a_header_set_by_the_page_is_told(stage: Stage) -> Tested {
+    stage.publisher.reply("/data", Reply::ok());
+    let page = stage.show(&stage.publisher, "").await?;
+    // In an iterable that is not looked through in the page, so that it gets as far as the host.
+    page.evaluate(
+        "fetch('/data', {headers: new Map([['Attribution-Reporting-Eligible', 'trigger']])}).then(() => 0)",
+    )
+    .await?;
+    assert_eq!(stage.publisher.wait_for("/data").await?.header("attribution-reporting-eligible"), None);
+    told(&stage, &stage.publisher.url("/data"), &["Attribution-Reporting-Eligible", "set by the page"]).await
+}
+
+async fn a_script_that_is_not_closed_is_told(stage: Stage) -> Tested {
+    stage.ads.reply("/*", Reply::script(""));
+    let (open, closed) = (stage.ads.url("/open.js"), stage.ads.url("/closed.js"));
+    let html = format!(
+        r#"<script src="{closed}" attributionsrc></script><script src="{open}" attributionsrc /><p>swallowed</p>"#
+    );
+    stage.show(&stage.publisher, &html).await?;
+    stage.ads.wait_for("/open.js").await?;
+    told(&stage, &open, &["markup", "</script>"]).await?;
+    assert!(told(&stage, &closed, &["markup"]).await.is_err());
+    Ok(())
+}
+
+async fn the_thirty_first_element_is_told_until_slots_come_free(stage: Stage) -> Tested {
+    let gate = ascribe_test_sites::Gate::new();
+    stage.ads.reply("/first", Reply::ok().when(&gate));
+    stage.ads.reply("/second", Reply::ok());
+    let page = stage.show(&stage.publisher, "").await?;
+    let elements = |path: &str, from: usize, to: usize| {
+        let url = stage.ads.url(path);
+        format!("for (let n = {from}; n < {to}; n++) new Image().attributionSrc = '{url}?' + n; 0")
+    };
+    page.evaluate(&elements("/first", 0, 30)).await?;
+    stage.ads.wait_for_many("/first", 30).await?;
+    page.evaluate(&elements("/first", 30, 31)).await?;
+    gate.open();
+    told(&stage, &stage.ads.url("/first?30"), &["30 background requests"]).await?;
+    assert_eq!(stage.ads.received("/first").len(), 30);
+    for n in 0..30 {
+        let url = stage.ads.url(&format!("/first?{n}"));
+        assert!(told(&stage, &url, &["30 background requests"]).await.is_err(), "thirty may be");
+    }
+    // All have ended: there is room for as many again, at once in one list.
+    let urls: Vec<_> = (0..31).map(|n| stage.ads.url(&format!("/second?{n}"))).collect();
+    page.evaluate(&format!("{{ new Image().setAttribute('attributionsrc', '{}'); 0 }}", urls.join(" ")))
+        .await?;
+    told(&stage, &urls[30], &["30 background requests"]).await?;
+    assert_eq!(stage.ads.received("/second").len(), 30);
+    assert!(told(&stage, &urls[29], &["30 background requests"]).await.is_err());
+    Ok(())
 }
 
 async fn too_many_background_requests_are_told_and_not_sent(stage: Stage) -> Tested {

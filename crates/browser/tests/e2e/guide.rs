@@ -247,6 +247,8 @@ async fn scripts_that_close_themselves(stage: Stage) -> Tested {
             && request.header("referer") == Some(&*stage.shop.url("/"))
     });
     assert!(swallowed.is_empty());
+    let told = stage.diagnoses_at(&stage.shop.url("/advertising-script.js")).await;
+    assert!(told.iter().any(|text| text.contains("</script>")), "{told:?}");
 
     // Closed as HTML wants, both run.
     let closed = SCRIPTS.replace("/>", "></script>");

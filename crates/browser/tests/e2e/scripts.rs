@@ -25,6 +25,8 @@ tests![
     frames_have_the_api,
     frames_without_a_url_have_the_api,
     a_fetch_at_the_end_of_the_page_is_eligible,
+    a_request_that_becomes_keepalive_outlives_its_page,
+    the_member_keepalive_is_read_once,
     a_beacon_is_left_alone,
     page_set_headers_are_dropped,
     later_changes_of_the_options_do_not_count,
@@ -561,6 +563,58 @@ async fn a_fetch_at_the_end_of_the_page_is_eligible(stage: Stage) -> Tested {
     assert_eq!(stage.sources().await, [1, 2, 3]);
     // It was the page that was left that asked.
     assert_eq!(stage.source_origins(), vec![stage.publisher.origin(); 3]);
+    Ok(())
+}
+
+async fn a_request_that_becomes_keepalive_outlives_its_page(stage: Stage) -> Tested {
+    let becomes = [
+        ("/plain", "fetch(url, {keepalive: true, mode: 'no-cors', attributionReporting})"),
+        ("/init", "fetch(request, {keepalive: true})"),
+        ("/class", "fetch(request, new class { get keepalive() { return 1; } })"),
+        ("/again", "fetch(new Request(request, {keepalive: true}))"),
+        ("/clone", "fetch(new Request(request, {keepalive: true}).clone())"),
+        ("/inherited", "fetch(new Request(new Request(url, {keepalive: true}), {attributionReporting}))"),
+    ];
+    stage.shop.reply("/", Reply::html(""));
+    for (id, (path, fetch)) in (1..).zip(becomes) {
+        let gate = ascribe_test_sites::Gate::new();
+        stage.ads.reply(path, Reply::ok().header(SOURCE, stage.source(id)).when(&gate));
+        let page = stage.show(&stage.publisher, "").await?;
+        page.evaluate(&format!(
+            "{{
+                const [url, attributionReporting] = ['{}', {}];
+                const request = new Request(url, {{mode: 'no-cors', attributionReporting}});
+                {}.catch(() => 0);
+                0
+            }}",
+            stage.ads.url(path),
+            option(true, false),
+            fetch.replace("{attributionReporting}", "{attributionReporting, mode: 'no-cors'}"),
+        ))
+        .await?;
+        assert_eq!(eligibility(&*stage.ads.wait_for(path).await?), EventSource, "{fetch}");
+        page.navigate(&stage.shop.url("/")).await?;
+        gate.open();
+        let sources = stage.sources().await;
+        assert_eq!(sources.len() as u64, id, "{fetch}: {sources:?}");
+    }
+    Ok(())
+}
+
+async fn the_member_keepalive_is_read_once(stage: Stage) -> Tested {
+    readable(&stage.ads, "/*", Reply::ok());
+    let page = stage.show(&stage.publisher, "").await?;
+    let reads = format!(
+        "(async () => {{
+            let reads = 0;
+            const init = {{attributionReporting: {}, get keepalive() {{ reads++; return false; }}}};
+            await fetch('{}', init);
+            return reads;
+        }})()",
+        option(true, false),
+        stage.ads.url("/once")
+    );
+    assert_eq!(page.evaluate(&reads).await?, 1);
     Ok(())
 }
 

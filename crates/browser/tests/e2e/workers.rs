@@ -102,6 +102,23 @@ async fn shared_workers_have_the_api(stage: Stage) -> Tested {
     page.evaluate("{ window.worker = new SharedWorker('/shared.js'); 0 }").await?;
     check(&stage, "/shared").await?;
     assert_eq!(stage.sources().await, [1]);
+    // The other ways of a shared worker register as well.
+    stage.ads.reply("/xhr", Reply::ok().cors().header(SOURCE, stage.source(2)));
+    stage.ads.reply("/pixel", Reply::ok().cors().header(TRIGGER, stage.trigger("pixel")));
+    let more = format!(
+        "const request = new XMLHttpRequest();
+        request.open('GET', '{0}/xhr');
+        request.setAttributionReporting({{eventSourceEligible: true, triggerEligible: false}});
+        request.send();
+        fetch('{0}/pixel');",
+        stage.ads.origin()
+    );
+    stage.publisher.reply("/more.js", Reply::script(more));
+    page.evaluate("{ window.more = new SharedWorker('/more.js'); 0 }").await?;
+    stage.ads.wait_for("/xhr").await?;
+    stage.ads.wait_for("/pixel").await?;
+    assert_eq!(stage.sources().await, [1, 2]);
+    assert_eq!(stage.triggers().await, ["pixel"]);
     Ok(())
 }
 

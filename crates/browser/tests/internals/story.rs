@@ -80,7 +80,6 @@ impl Story {
             url: sent.url.to_owned(),
             eligibility: sent.eligibility,
             headers: vec![(name.to_owned(), value.to_owned())],
-            registration: Some(registered.registration.clone()),
             responded: Some(registered),
             diagnosis: Vec::new(),
         });

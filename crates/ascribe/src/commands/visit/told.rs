@@ -36,6 +36,9 @@ pub(super) struct Told {
     pub(super) grade: Grade,
     #[serde(skip)]
     pub(super) attempt: Attempt,
+    /// It was a trigger that waited, and does no longer.
+    #[serde(skip)]
+    is_attributed: bool,
 }
 
 /// A check that a registration met.
@@ -48,7 +51,7 @@ pub(super) struct Step {
 
 impl Told {
     pub(super) fn new(attempt: Attempt) -> Self {
-        let registration = attempt.registration.as_ref();
+        let registration = attempt.registration();
         let trace = attempt.responded.as_ref().map(|responded| steps(&responded.trace));
         let problems = registration.map(problems).unwrap_or_default();
         // The problems of an invalid header are listed, with their paths, above what is wrong otherwise.
@@ -73,6 +76,7 @@ impl Told {
             steps: trace.unwrap_or_default(),
             grade: grade::of_attempt(&attempt, registration),
             attempt,
+            is_attributed: false,
         }
     }
 
@@ -93,8 +97,8 @@ impl Told {
         registration: &TriggerRegistration,
         vendor: &VendorValues,
     ) -> bool {
-        let is_deferred =
-            matches!(self.attempt.registration, Some(Registration::Trigger { outcome: None, .. }));
+        let is_deferred = !self.is_attributed
+            && matches!(self.attempt.registration(), Some(Registration::Trigger { outcome: None, .. }));
         let is_from = |responded: &Responded| {
             responded.reporting_origin == *reporting_origin && responded.context_origin.site() == destination
         };
@@ -115,7 +119,7 @@ impl Told {
         self.outcome = Some(outcome(&registration));
         self.steps = steps(trace);
         self.grade = grade::of_attempt(&self.attempt, Some(&registration));
-        self.attempt.registration = Some(registration);
+        self.is_attributed = true;
     }
 }
 

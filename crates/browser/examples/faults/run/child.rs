@@ -110,12 +110,12 @@ async fn listen(mut attempts: broadcast::Receiver<Attempt>, stored: watch::Sende
         let Some(n) = attempt.url.split_once('?').and_then(|(_, query)| sites::number(query)) else {
             continue;
         };
-        match attempt.registration {
+        match attempt.registration() {
             Some(Registration::Source { outcome: SourceOutcome::Stored(_), .. }) => {
                 println!("source {n}");
                 stored.send_modify(|stored| stored.source = n);
             }
-            Some(Registration::Trigger { outcome: Some(outcome), .. }) if is_stored(outcome) => {
+            Some(Registration::Trigger { outcome: Some(outcome), .. }) if is_stored(*outcome) => {
                 println!("trigger {n}");
                 stored.send_modify(|stored| stored.trigger = n);
             }

@@ -49,7 +49,7 @@ impl AttemptView {
             hop: attempt.hop,
             eligibility: eligibility(attempt.eligibility),
             headers: attempt.headers.iter().map(|(name, value)| (name.clone(), shortened(value))).collect(),
-            outcome: attempt.registration.as_ref().map(|registration| Outcome::new(registration, &trace)),
+            outcome: attempt.registration().map(|registration| Outcome::new(registration, &trace)),
             diagnoses: attempt.diagnosis.iter().map(sentence_of).collect(),
         }
     }
