@@ -124,6 +124,22 @@ fn sealed_reports_are_opened_filtered_and_summed() {
 }
 
 #[test]
+fn what_lies_beside_reports_is_no_report() {
+    let world = World::new();
+    world.batch("1.avro", &clear(&[Report::new(1, &[(1, 1, 0)])]));
+    for name in ["manifest.json", "_SUCCESS", ".hidden"] {
+        fs::write(world.path("batches").join(name), "{\"batch\": 1}").unwrap();
+    }
+    world.domain([1]);
+    assert_code(&world.run_test(NO_NOISE, |_| {}), ReturnCode::Success);
+    assert_eq!(world.summary(), [(1, 1)]);
+    // Asked for by its name, it is read.
+    let manifest = Location::Path(world.path("batches/manifest.json"));
+    let outcome = world.run_test(NO_NOISE, |job| job.input = vec![manifest.clone()]);
+    assert!(!outcome.result.return_code.is_success());
+}
+
+#[test]
 fn every_codec_of_avro_is_read() {
     use apache_avro::{Bzip2Settings, Codec, DeflateSettings, XzSettings, ZstandardSettings};
     for codec in [

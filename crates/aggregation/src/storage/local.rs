@@ -90,8 +90,10 @@ fn list_prefix(path: &Path, blobs: &mut Vec<Blob>) -> Result<(), StorageErrorKin
     Ok(())
 }
 
+/// Whether a file lies beside reports and holds none: what tools leave, and the manifest that collectors put
+/// beside each batch.
 pub(super) fn is_note(name: Option<&str>) -> bool {
-    name.is_some_and(|name| name.starts_with(['.', '_']))
+    name.is_some_and(|name| name.starts_with(['.', '_']) || name == "manifest.json")
 }
 
 /// Writes beside the place, and renames: whoever reads sees all of the file or none.

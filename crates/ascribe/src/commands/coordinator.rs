@@ -72,7 +72,7 @@ struct NewArgs {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
     lead: Duration,
 
-    /// Encrypt it under a passphrase
+    /// Encrypt it under a passphrase; a rotation does so anyway if a key before is encrypted
     #[arg(long)]
     encrypt: bool,
 
@@ -122,6 +122,9 @@ pub(super) fn run(args: Args, output: &mut Output) -> anyhow::Result<Verdict> {
         }
         Command::Keys(Keys::Rotate { directory, new, overlap, keep }) => {
             let keys = KeyDirectory::new(&directory);
+            // What was protected stays so.
+            let were_encrypted = keys.list()?.iter().any(|entry| entry.key.is_locked());
+            let new = NewArgs { encrypt: new.encrypt || were_encrypted, ..new };
             let rotation = new.with(|new| Ok(keys.rotate(new, overlap, keep, now())?))?;
             let mut entries = vec![("made", &rotation.new)];
             entries.extend(rotation.ending.iter().map(|entry| ("ends", entry)));

@@ -1,7 +1,5 @@
 //! The end of the story: batches, their summary, and the truth beside it.
 
-use std::path::Path;
-
 use anyhow::{Context, ensure};
 use ascribe_aggregation::{
     Job, JobParameters, Keyring, Location, OutputFormat, OutputPlace, Progress, Protection, Reporter,
@@ -49,7 +47,7 @@ pub(super) fn aggregate(world: &World) -> anyhow::Result<Vec<Row>> {
     let job = Job {
         id: "demo".to_owned(),
         parameters: JobParameters::new(Reporter::Origin("https://ads.example".to_owned())),
-        input: reports(&path("batches"))?,
+        input: vec![location("batches")?],
         domain: Some(location("domain.txt")?),
         output: OutputPlace {
             location: location("summary.csv")?,
@@ -93,20 +91,6 @@ pub(super) fn aggregate(world: &World) -> anyhow::Result<Vec<Row>> {
         })
     };
     buckets.iter().map(row).collect()
-}
-
-/// The files of reports in a folder, without the manifests beside them.
-fn reports(folder: &Path) -> anyhow::Result<Vec<Location>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(reports(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "avro") {
-            files.push(Location::parse(&path.display().to_string())?);
-        }
-    }
-    Ok(files)
 }
 
 /// Every key that the campaign's purchases can have.
