@@ -62,3 +62,27 @@ fn chromium_and_played_requests_tell_the_same() {
     assert_eq!(browser, played);
     assert_ne!(browser["events"], json!([]));
 }
+
+/// But for the noise, which is in the third column of numbers.
+#[test]
+fn the_readme_tells_the_story() {
+    let masked = |story: &str| -> Vec<String> {
+        let mask = |line: &str| match line.split_once("noised") {
+            Some((before, after)) => {
+                format!("{before}noised {}", after.split_once('±').map_or(after, |(_, margin)| margin))
+            }
+            None => line.to_owned(),
+        };
+        story.lines().map(mask).collect()
+    };
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("<!-- demo:begin -->\n```console\n").expect("a block in the README");
+    let (command, rest) = rest.split_once('\n').expect("a command");
+    assert_eq!(command, "$ cargo run --release -- demo");
+    let (shown, _) = rest.split_once("```\n<!-- demo:end -->").expect("an end");
+    for way in WAYS {
+        let run = demo(way);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(masked(&run.stdout), masked(shown), "{way:?}");
+    }
+}

@@ -10,6 +10,7 @@ use std::io::Write;
 use anyhow::Context;
 use ascribe_agent::{Event, Registration, SendOutcome, UserAgent};
 use ascribe_browser::LaunchError;
+use ascribe_engine::{Step, Trace};
 use ascribe_reports::Duration;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
@@ -107,8 +108,15 @@ async fn tell(args: &Args, output: &mut Output) -> anyhow::Result<Verdict> {
     let complete = reports == REPORTS && !table.is_empty();
     story.say("end", &format!("{reports} of {REPORTS} reports arrived."))?;
     if args.keep {
-        let metrics = format!("Metrics: http://{}/metrics; Ctrl-C ends it.", world.operations);
-        story.say("keep", &metrics)?;
+        let (at, password) = (world.operations, &world.password);
+        story.say(
+            "keep",
+            &format!("The collector's dashboard: http://{at}/dashboard/ with the password {password}"),
+        )?;
+        if let Some(page) = user.internals() {
+            story.say("keep", &format!("What the browser stores and sends: {page}"))?;
+        }
+        story.say("keep", "Ctrl-C ends it.")?;
         story.output.flush()?;
         tokio::signal::ctrl_c().await?;
     }
@@ -154,9 +162,10 @@ impl Story<'_> {
         let mut delivered = 0;
         while let Ok(event) = events.try_recv() {
             match event {
-                Event::Registered(entry) => self.registered(&entry.registration)?,
-                Event::TriggerAttributed { outcome, .. } => {
-                    self.registered(&Registration::Trigger { outcome: Some(outcome), warnings: Vec::new() })?;
+                Event::Registered(entry) => self.registered(&entry.registration, &entry.trace)?,
+                Event::TriggerAttributed { outcome, trace, .. } => {
+                    let registration = Registration::Trigger { outcome: Some(outcome), warnings: Vec::new() };
+                    self.registered(&registration, &trace)?;
                 }
                 Event::ReportSent(sent) => {
                     let arrived = matches!(sent.outcome, SendOutcome::Answered(200));
@@ -171,12 +180,20 @@ impl Story<'_> {
         Ok(delivered)
     }
 
-    fn registered(&mut self, registration: &Registration) -> anyhow::Result<()> {
+    /// What was registered, and why it was attributed, or was not.
+    fn registered(&mut self, registration: &Registration, trace: &Trace) -> anyhow::Result<()> {
         let outcome = ascribe_simulation::outcome(registration);
+        let decided = |step: &&Step| {
+            step.verdict == ascribe_engine::Verdict::Stopped || step.check == "find matching sources"
+        };
+        let why: Vec<_> = trace.steps().iter().filter(decided).map(|step| step.detail.as_str()).collect();
         if self.output.is_json() {
-            self.events.push(json!({"event": "registered", "outcome": outcome}));
-        } else {
-            writeln!(self.output, "  {NOTE}ads.example{NOTE:#} {outcome}")?;
+            self.events.push(json!({"event": "registered", "outcome": outcome, "why": why}));
+            return Ok(());
+        }
+        writeln!(self.output, "  {NOTE}ads.example{NOTE:#} {outcome}")?;
+        for reason in why {
+            writeln!(self.output, "    {FAINT}{reason}{FAINT:#}")?;
         }
         Ok(())
     }

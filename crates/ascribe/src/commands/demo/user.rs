@@ -1,10 +1,13 @@
 //! The user: in a real Chromium, or requests as one would send them.
 
+use std::sync::Arc;
+
 use anyhow::{Context, ensure};
 use ascribe_agent::{NetworkOptions, Options, Profile, Request, Response, ResponseHeaders, UserAgent};
-use ascribe_browser::{Browser, Click, LaunchOptions};
+use ascribe_browser::{Browser, Click, Internals, InternalsSettings, LaunchOptions};
 use ascribe_headers::{Coordinators, Eligibility, SuitableOrigin};
 use reqwest::header::LOCATION;
+use tokio::task::JoinHandle;
 
 use super::{
     Args,
@@ -13,23 +16,38 @@ use super::{
 };
 
 pub(super) enum User {
-    Chromium(Box<Browser>),
-    Played { agent: UserAgent, client: reqwest::Client },
+    Chromium {
+        browser: Arc<Browser>,
+        /// Where its internals page is.
+        internals: String,
+        /// Keeps that up to date.
+        follower: JoinHandle<()>,
+    },
+    Played {
+        agent: UserAgent,
+        client: reqwest::Client,
+    },
 }
 
 impl User {
     pub(super) async fn in_chromium(args: &Args, world: &World) -> anyhow::Result<Self> {
+        let internals = Internals::start(InternalsSettings { test_mode: false, clock_runs: false }).await?;
         let options = LaunchOptions {
+            exempt_origin: Some(internals.origin()),
             headless: args.headless || (!args.headed && !has_display()),
             network: network(world),
-            agent: agent_options(args, world)?,
+            agent: agent_options(args)?,
             ..LaunchOptions::default()
         };
-        Ok(Self::Chromium(Box::new(Browser::launch(options).await?)))
+        let browser = Arc::new(Browser::launch(options).await?);
+        internals.show(&browser);
+        let (page, followed) = (internals.page_address(), browser.clone());
+        let follower = tokio::spawn(async move { internals.follow(&followed).await });
+        Ok(Self::Chromium { browser, internals: page, follower })
     }
 
     pub(super) fn played(args: &Args, world: &World) -> anyhow::Result<Self> {
-        let options = Options { network: network(world), ..agent_options(args, world)? };
+        let options = Options { network: network(world), ..agent_options(args)? };
         let agent = UserAgent::open(Profile::Ephemeral, options)?;
         let mut client = reqwest::Client::builder()
             .tls_certs_only([reqwest::Certificate::from_pem(world.ca_pem.as_bytes())?])
@@ -43,15 +61,23 @@ impl User {
 
     pub(super) fn agent(&self) -> UserAgent {
         match self {
-            Self::Chromium(browser) => browser.user_agent(),
+            Self::Chromium { browser, .. } => browser.user_agent(),
             Self::Played { agent, .. } => agent.clone(),
+        }
+    }
+
+    /// The page that shows what the browser stores and sends.
+    pub(super) fn internals(&self) -> Option<&str> {
+        match self {
+            Self::Chromium { internals, .. } => Some(internals),
+            Self::Played { .. } => None,
         }
     }
 
     /// Clicks on the ad, then on a button of the shop.
     pub(super) async fn shop(&self, purchase: &Purchase) -> anyhow::Result<()> {
         match self {
-            Self::Chromium(browser) => {
+            Self::Chromium { browser, .. } => {
                 let page = browser.open("https://publisher.example/").await?;
                 page.navigation(page.click("#ad", Click::default())).await?;
                 browser.idle().await;
@@ -87,7 +113,13 @@ impl User {
 
     pub(super) async fn end(self) {
         match self {
-            Self::Chromium(browser) => browser.close().await,
+            Self::Chromium { browser, follower, .. } => {
+                follower.abort();
+                let _ = follower.await;
+                if let Some(browser) = Arc::into_inner(browser) {
+                    browser.close().await;
+                }
+            }
             Self::Played { agent, .. } => agent.shutdown().await,
         }
     }
@@ -134,9 +166,10 @@ fn network(world: &World) -> NetworkOptions {
     }
 }
 
-fn agent_options(args: &Args, _world: &World) -> anyhow::Result<Options> {
+fn agent_options(args: &Args) -> anyhow::Result<Options> {
     let mut options =
         Options { clock: ascribe_agent::Clock::fixed(START), seed: Some(args.seed), ..Options::default() };
+    options.config.explain = true;
     options.config.vendor.coordinators =
         Coordinators::new([SuitableOrigin::parse("https://keys.example")?]).context("one is not none")?;
     Ok(options)

@@ -11,10 +11,14 @@ use std::{
 
 use anyhow::Context;
 use ascribe_agent::HostMap;
-use ascribe_collector::{Campaigns, Clock, Collector, Limits, Secret, Secrets, StoreLocation};
+use ascribe_collector::{
+    Access, Campaigns, Clock, Collector, Dashboard, DashboardOptions, Limits, PasswordHash, Secret, Secrets,
+    StoreLocation,
+};
 use ascribe_coordinator::{KeyDirectory, NewKey, PublicKeys};
 use ascribe_reports::Time;
 use axum::{Router, response::Html, routing::get};
+use rand::TryRng;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::{
     ServerConfig,
@@ -37,6 +41,8 @@ pub(super) struct World {
     /// Where each name is served.
     pub(super) addresses: Vec<(&'static str, SocketAddr)>,
     pub(super) operations: SocketAddr,
+    /// Whoever has it sees the dashboard; drawn anew each time.
+    pub(super) password: String,
     pub(super) ca_pem: String,
     now: Arc<AtomicI64>,
 }
@@ -58,7 +64,10 @@ impl World {
         let clock = now.clone();
         let clock = Clock::new(move || Time::from_millis(clock.load(Ordering::Relaxed)));
         let store = StoreLocation::File(directory.path().join("reports.db"));
-        let collector = Arc::new(Collector::start(parse()?, store, Limits::default(), clock)?);
+        let (password, hash) = password()?;
+        let collector = Arc::new(Collector::start(parse()?, store.clone(), Limits::default(), clock)?);
+        let options = DashboardOptions::new(Access::new(Some(hash)), store);
+        let inside = collector.operations_routes().merge(Dashboard::new(&collector, options)?.routes());
         let (listener, operations) = (listen().await?, listen().await?);
         addresses.push(("ads.example", listener.local_addr()?));
         let operations_address = operations.local_addr()?;
@@ -67,7 +76,7 @@ impl World {
             public.serve(listener, public.public_routes(), Some(tls), std::future::pending()).await;
         });
         tokio::spawn(async move {
-            collector.serve(operations, collector.operations_routes(), None, std::future::pending()).await;
+            collector.serve(operations, inside, None, std::future::pending()).await;
         });
 
         let keys = KeyDirectory::new(&directory.path().join("keys"));
@@ -93,6 +102,7 @@ impl World {
             host_map,
             addresses,
             operations: operations_address,
+            password,
             ca_pem: ca.pem,
             now,
         })
@@ -110,6 +120,16 @@ impl World {
     pub(super) fn now(&self) -> Time {
         Time::from_millis(self.now.load(Ordering::Relaxed))
     }
+}
+
+/// 96 bits of the operating system's randomness, as text, and their hash.
+fn password() -> anyhow::Result<(String, PasswordHash)> {
+    let (mut secret, mut salt) = ([0; 12], [0; 16]);
+    rand::rngs::SysRng.try_fill_bytes(&mut secret)?;
+    rand::rngs::SysRng.try_fill_bytes(&mut salt)?;
+    let password: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = PasswordHash::new(&password, salt)?;
+    Ok((password, hash))
 }
 
 async fn listen() -> anyhow::Result<TcpListener> {
