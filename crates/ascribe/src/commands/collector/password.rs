@@ -12,7 +12,7 @@ use crate::output::Output;
 /// Hash the dashboard's password, for the campaigns file.
 ///
 /// Asks for it twice, without showing it; or reads it from standard input, when that is no terminal. What is printed
-/// goes into the campaigns file, under [dashboard].
+/// goes into the campaigns file, under `[dashboard]`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     ascribe collector password >> campaigns.toml   as its last table\n  \
