@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use common::{ascribe, run};
@@ -63,26 +63,36 @@ fn ask(address: &str, request: &str) -> String {
 }
 
 #[cfg(unix)]
-#[test]
-fn it_serves_until_it_is_told_to_end_and_what_it_took_is_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (file, store) = (path("campaigns.toml"), path("reports.db"));
-    std::fs::copy(EXAMPLE, &file).unwrap();
+/// A collector that serves on ports of its own, and the line that says which.
+fn serve(file: &str, store: &str) -> (Child, String) {
     let any = "127.0.0.1:0";
     let mut serving =
-        ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
+        ascribe(&["collector", "serve", file, "--store", store, "--listen", any, "--operations", any])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
     let mut line = String::new();
     BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let (public, operations) = line
-        .trim()
+    (serving, line)
+}
+
+/// Where the world reaches it, and where those who run it do.
+fn addresses(line: &str) -> (&str, &str) {
+    line.trim()
         .strip_prefix("serving on ")
         .and_then(|rest| rest.split_once(", operations on "))
-        .unwrap_or_else(|| panic!("{line}"));
+        .unwrap_or_else(|| panic!("{line}"))
+}
+
+#[test]
+fn it_serves_until_it_is_told_to_end_and_what_it_took_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, store) = (path("campaigns.toml"), path("reports.db"));
+    std::fs::copy(EXAMPLE, &file).unwrap();
+    let (mut serving, line) = serve(&file, &store);
+    let (public, operations) = addresses(&line);
     let body = r#"[{"type":"source-success","body":{}}]"#;
     let report = format!(
         "POST /.well-known/attribution-reporting/debug/verbose HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
@@ -125,21 +135,8 @@ fn the_dashboard_opens_with_the_password_whose_hash_is_in_the_file() {
     assert!(hashed.starts_with("[dashboard]\npassword_hash = \"$argon2id$"), "{hashed}");
     let file = path("campaigns.toml");
     std::fs::write(&file, std::fs::read_to_string(EXAMPLE).unwrap() + &hashed).unwrap();
-    let any = "127.0.0.1:0";
-    let store = path("reports.db");
-    let mut serving =
-        ascribe(&["collector", "serve", &file, "--store", &store, "--listen", any, "--operations", any])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-    let mut line = String::new();
-    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let (public, operations) = line
-        .trim()
-        .strip_prefix("serving on ")
-        .and_then(|rest| rest.split_once(", operations on "))
-        .unwrap_or_else(|| panic!("{line}"));
+    let (mut serving, line) = serve(&file, &path("reports.db"));
+    let (public, operations) = addresses(&line);
     let log_in = |password: &str| {
         let form = format!("password={password}");
         let request = format!(
@@ -209,7 +206,7 @@ fn send_until_gone(address: &str, round: u32, worker: u32) -> u32 {
 /// A collector that runs over a store in this folder, and where it is reached.
 #[cfg(unix)]
 struct Serving {
-    process: std::process::Child,
+    process: Child,
     address: String,
 }
 
@@ -238,7 +235,7 @@ impl Serving {
     }
 
     /// What eight workers get acknowledged until the collector is gone, or refuses.
-    fn load(&mut self, round: u32, end: impl FnOnce(&mut std::process::Child)) -> Vec<u32> {
+    fn load(&mut self, round: u32, end: impl FnOnce(&mut Child)) -> Vec<u32> {
         let address = &self.address;
         std::thread::scope(|scope| {
             let workers: Vec<_> =

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use ascribe_serving::{Bounds, accept};
 use axum::{Router, body::Body};
 use http::Response;
 use hyper::{
@@ -23,12 +24,12 @@ use hyper::{
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
+    server::graceful::Watcher,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Notify, Semaphore},
+    sync::Notify,
 };
 use tokio_rustls::{TlsAcceptor, rustls};
 use tower_service::Service;
@@ -47,8 +48,6 @@ pub(crate) struct ResetConnection;
 const GRACE: Duration = Duration::from_secs(20);
 /// The longest head of a request.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
-/// How long to wait when the system has no more connections to give.
-const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
 impl Collector {
     /// Serves the routes until `shutdown` is done, then ends what is under way.
@@ -63,51 +62,28 @@ impl Collector {
         shutdown: impl Future<Output = ()>,
     ) {
         let collector = self.inner();
-        let free = Arc::new(Semaphore::new(collector.limits.connections.min(Semaphore::MAX_PERMITS)));
-        let graceful = GracefulShutdown::new();
         let tls = tls.map(TlsAcceptor::from);
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            let accepted = async {
-                // The semaphore is never closed.
-                let permit = free.clone().acquire_owned().await.ok();
-                (permit, listener.accept().await)
-            };
-            let (permit, accepted) = tokio::select! {
-                accepted = accepted => accepted,
-                () = &mut shutdown => break,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    collector.metrics.refused_connections.get_or_create(&[("reason", "accept")]).inc();
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(OUT_OF_FILES).await;
-                    continue;
-                }
-            };
-            // Answers are small, and wait for nothing.
-            let _ = stream.set_nodelay(true);
+        let bounds = Bounds { connections: collector.limits.connections, grace: GRACE };
+        let refused = || {
+            collector.metrics.refused_connections.get_or_create(&[("reason", "accept")]).inc();
+        };
+        accept(listener, bounds, shutdown, refused, |stream, peer, watcher| {
             let connection = Connection {
                 collector: collector.clone(),
                 routes: routes.clone(),
-                peer: Peer(peer.ip()),
+                peer: Peer(peer),
                 reset: Arc::new(Reset::default()),
-                watcher: graceful.watcher(),
+                watcher,
             };
             let tls = tls.clone();
-            tokio::spawn(async move {
+            async move {
                 let metrics = connection.collector.metrics.clone();
                 metrics.connections.inc();
                 connection.serve(stream, tls).await;
                 metrics.connections.dec();
-                drop(permit);
-            });
-        }
-        drop(listener);
-        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-            tracing::warn!("requests were still under way at the end");
-        }
+            }
+        })
+        .await;
     }
 }
 
